@@ -1,0 +1,179 @@
+"""Pytrees: leaves with the names of their paths, and the one norm that needs them all.
+
+``None`` counts as a leaf here (a parameter without a gradient), unlike in
+``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+PyTree = Any
+Array = jax.Array
+ArrayLike = jax.typing.ArrayLike
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def path_string(path: Sequence[Any]) -> str:
+    """``params['dense']['kernel']`` as ``dense/kernel``; the root leaf as ``<root>``."""
+    return jax.tree_util.keystr(tuple(path), simple=True, separator="/") or "<root>"
+
+
+def flatten(tree: PyTree) -> tuple[list[Any], Any]:
+    """Leaves, ``None`` included, and the structure that holds them."""
+    return jax.tree.flatten(tree, is_leaf=_is_none)
+
+
+def leaf_paths(tree: PyTree) -> list[str]:
+    """The path of every leaf of :func:`flatten`, in its order."""
+    with_paths, _ = jax.tree.flatten_with_path(tree, is_leaf=_is_none)
+    return [path_string(path) for path, _ in with_paths]
+
+
+def has_masked_nodes(tree: PyTree) -> bool:
+    """Whether a mask or a partition has narrowed this tree."""
+
+    def is_masked(x: Any) -> bool:
+        return isinstance(x, optax.MaskedNode)
+
+    return any(map(is_masked, jax.tree.leaves(tree, is_leaf=is_masked)))
+
+
+def align(who: str, what: str, tree: PyTree, like: PyTree, treedef: Any) -> list[Any]:
+    """The subtrees of ``tree`` at the leaves of ``like``, whose structure is ``treedef``.
+
+    Raises:
+      ValueError: the structures differ; names the paths found on one side only.
+    """
+    try:
+        return list(treedef.flatten_up_to(tree))
+    except ValueError as error:
+        here, there = set(leaf_paths(like)), set(leaf_paths(tree))
+        only_like = ", ".join(sorted(here - there)[:5]) or "none"
+        only_tree = ", ".join(sorted(there - here)[:5]) or "none"
+        raise ValueError(
+            f"{who}: the gradient tree does not match the {what}. Leaves of the gradients "
+            f"only: {only_like}. Leaves of the {what} only: {only_tree}. Pass the tree "
+            "whose structure `init` was called with."
+        ) from error
+
+
+def check_shapes(who: str, what: str, tree: PyTree, leaves: list[Any], others: list[Any]) -> None:
+    """Compare shapes leaf by leaf, naming the path of the first that differs."""
+    for index, (leaf, other) in enumerate(zip(leaves, others, strict=True)):
+        if leaf is None or (other is not None and jnp.shape(leaf) == jnp.shape(other)):
+            continue
+        if other is None:
+            raise ValueError(
+                f"{who}: the leaf at '{leaf_paths(tree)[index]}' has a gradient but no {what}: "
+                "it was None before."
+            )
+        raise ValueError(
+            f"{who}: the leaf at '{leaf_paths(tree)[index]}' has shape {jnp.shape(leaf)}, "
+            f"its {what} {jnp.shape(other)}."
+        )
+
+
+def check_inexact(who: str, tree: PyTree) -> None:
+    """Refuse leaves that cannot be differentiated, naming the path of the first."""
+    for path, leaf in zip(leaf_paths(tree), flatten(tree)[0], strict=True):
+        if leaf is None:
+            continue
+        dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            raise TypeError(
+                f"{who}: the parameter at '{path}' has dtype {dtype}, which has no gradient. "
+                "Optimise floating-point or complex arrays only; set the others to None "
+                "(regopt_jax.trainable does) or mask them out."
+            )
+
+
+def params_needed(who: str, updates: PyTree) -> ValueError:
+    """The error of an update that needs the parameters and did not get them."""
+    first = (leaf_paths(updates) or ["none"])[0]
+    return ValueError(
+        f"{who}: the parameters are needed (first leaf: '{first}'); "
+        "call update(updates, state, params)."
+    )
+
+
+def abs_sq(x: Array) -> Array:
+    """|x|² of a real or complex array, real."""
+    return (x * x.conj()).real if jnp.iscomplexobj(x) else x * x
+
+
+def at_least_float32(x: ArrayLike) -> Array:
+    """The array in float32 if it is narrower, else as it is."""
+    x = jnp.asarray(x)
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32)) if x.dtype.itemsize < 4 else x
+
+
+def global_norm(tree: PyTree) -> Array:
+    r"""The Euclidean norm of all leaves together, :math:`\sqrt{\sum_i \lVert x_i\rVert^2}`.
+
+    Args:
+      tree: real or complex arrays of any shape; ``None`` leaves are left out.
+        Accumulates in float32 or wider.
+
+    Returns:
+      A real scalar; 0 for a tree without leaves.
+
+    >>> import jax.numpy as jnp
+    >>> float(global_norm({"a": jnp.array([3.0]), "b": jnp.array(4.0)}))
+    5.0
+    """
+    squares = [jnp.sum(abs_sq(at_least_float32(x))) for x in jax.tree.leaves(tree)]
+    if not squares:
+        return jnp.zeros([], jnp.float32)
+    with jax.numpy_dtype_promotion("standard"):
+        total = squares[0]
+        for square in squares[1:]:
+            total = total + square
+    return jnp.sqrt(total)
+
+
+def zeros_like(p: ArrayLike, dtype: Any = None) -> Array:
+    """Zeros of ``p``'s shape and sharding, with a dtype that is never weak."""
+    return full_like(p, 0, dtype)
+
+
+def full_like(p: ArrayLike, value: ArrayLike, dtype: Any = None) -> Array:
+    """``value`` in ``p``'s shape and sharding, with a dtype that is never weak."""
+    own = p.dtype if hasattr(p, "dtype") else jnp.result_type(p)
+    return jnp.full_like(p, value, dtype=jax.dtypes.canonicalize_dtype(dtype or own))
+
+
+def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
+    """Add the updates to the parameters, in the parameters' dtypes.
+
+    Args:
+      params: the parameters.
+      updates: the tree that ``update`` returned; a ``None`` leaf leaves its
+        parameter as it is.
+
+    Raises:
+      ValueError: the trees differ; the message names the paths.
+
+    >>> import jax.numpy as jnp
+    >>> apply_updates({"w": jnp.array(1.0)}, {"w": jnp.array(-0.25)})
+    {'w': Array(0.75, dtype=float32)}
+    """
+    leaves, treedef = flatten(params)
+    deltas = align("apply_updates", "updates", updates, params, treedef)
+    present = [p if u is None else u for p, u in zip(leaves, deltas, strict=True)]
+    check_shapes("apply_updates", "update", params, leaves, present)
+
+    def add(p: Any, u: Any) -> Any:
+        if p is None or u is None:
+            return p
+        p = jnp.asarray(p)
+        with jax.numpy_dtype_promotion("standard"):
+            return (p + u).astype(p.dtype)
+
+    return treedef.unflatten([add(p, u) for p, u in zip(leaves, deltas, strict=True)])

@@ -1,0 +1,1 @@
+"""Transformations made of others: chains, masks, partitions, and the selectors they use."""

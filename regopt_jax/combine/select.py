@@ -1,0 +1,153 @@
+"""Selectors: which leaves of a parameter tree, by the name of their path or their rank.
+
+A selector is a function from a tree to a tree of booleans, so it serves as the
+``mask`` of any transformation, ours or Optax's. Selectors combine by ``&``, ``|``, ``~``.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from regopt_jax import _trees
+from regopt_jax._trees import PyTree
+
+Test = Callable[[str, Any], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Selector:
+    """A named test of a leaf's path and value; call it on a tree for the mask.
+
+    Attributes:
+      name: how it was made, for messages and descriptions.
+      test: from the leaf's path, such as ``dense/kernel``, and the leaf.
+      required: whether a tree in which it matches nothing is an error.
+    """
+
+    name: str
+    test: Test
+    required: bool = True
+
+    def __call__(self, tree: PyTree) -> PyTree:
+        """The tree of booleans.
+
+        Raises:
+          ValueError: nothing matches; lists the paths there are.
+        """
+        leaves, treedef = _trees.flatten(tree)
+        paths = _trees.leaf_paths(tree)
+        mask = [
+            leaf is not None and self.test(path, leaf)
+            for path, leaf in zip(paths, leaves, strict=True)
+        ]
+        # Where a mask or a partition hides leaves, the ones meant may lie elsewhere.
+        if self.required and paths and not any(mask) and not _trees.has_masked_nodes(tree):
+            raise ValueError(f"{self.name} matches no leaf. There are: {', '.join(paths)}.")
+        return treedef.unflatten(mask)
+
+    def __and__(self, other: "Selector") -> "Selector":
+        return self._combine("&", other, lambda path, x: self.test(path, x) and other.test(path, x))
+
+    def __or__(self, other: "Selector") -> "Selector":
+        return self._combine("|", other, lambda path, x: self.test(path, x) or other.test(path, x))
+
+    def __invert__(self) -> "Selector":
+        return Selector(f"~{self.name}", lambda path, x: not self.test(path, x), self.required)
+
+    def _combine(self, sign: str, other: "Selector", test: Test) -> "Selector":
+        name = f"({self.name} {sign} {other.name})"
+        return Selector(name, test, self.required and other.required)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+everything = Selector("everything", lambda path, x: True, required=False)
+
+
+def select(
+    pattern: str | Test | None = None,
+    *,
+    ndim: int | None = None,
+    min_ndim: int | None = None,
+    required: bool = True,
+) -> Selector:
+    """Select leaves that meet all of the given conditions.
+
+    Args:
+      pattern: a glob on the path with ``/`` between its parts, in which ``*`` stays
+        within one part and ``**`` is any number of parts; or a predicate
+        ``(path, leaf) -> bool``.
+      ndim: the number of axes.
+      min_ndim: the smallest number of axes; 2 for matrices and kernels.
+      required: whether a tree in which nothing matches is an error.
+
+    Raises:
+      ValueError: no condition given; and, when called on a tree, nothing matches.
+
+    >>> import jax.numpy as jnp
+    >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    >>> select("**/kernel")(params)
+    {'dense': {'bias': False, 'kernel': True}}
+    >>> select("**/weight")(params)
+    Traceback (most recent call last):
+    ...
+    ValueError: select('**/weight') matches no leaf. There are: dense/bias, dense/kernel.
+    """
+    tests: list[Test] = []
+    said: list[str] = []
+    if isinstance(pattern, str):
+        regex = _glob(pattern)
+        tests.append(lambda path, x: regex.fullmatch(path) is not None)
+        said.append(repr(pattern))
+    elif pattern is not None:
+        tests.append(pattern)
+        said.append(getattr(pattern, "__name__", repr(pattern)))
+    if ndim is not None:
+        tests.append(lambda path, x: jnp.ndim(x) == ndim)
+        said.append(f"{ndim=}")
+    if min_ndim is not None:
+        tests.append(lambda path, x: jnp.ndim(x) >= min_ndim)
+        said.append(f"{min_ndim=}")
+    if not tests:
+        raise ValueError("select: give a pattern, a predicate, ndim or min_ndim.")
+    return Selector(
+        f"select({', '.join(said)})", lambda path, x: all(t(path, x) for t in tests), required
+    )
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    parts = pattern.split("/")
+    regex = ""
+    for part in parts[:-1]:
+        regex += "(?:[^/]+/)*" if part == "**" else f"{_within(part)}/"
+    return re.compile(regex + (".*" if parts[-1] == "**" else _within(parts[-1])), re.DOTALL)
+
+
+def _within(part: str) -> str:
+    return re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+
+
+Mask = PyTree | Callable[[PyTree], PyTree]
+
+
+def resolve_mask(mask: Mask, tree: PyTree) -> PyTree:
+    """The tree of booleans that a mask, or a function that makes one, stands for."""
+    return mask(tree) if callable(mask) else mask
+
+
+def keep(mask_tree: PyTree, tree: PyTree) -> PyTree:
+    """``tree`` with ``optax.MaskedNode`` where the mask is False."""
+    masked = optax.MaskedNode()
+    leaves, treedef = _trees.flatten(mask_tree)
+    subtrees = treedef.flatten_up_to(tree)
+    return treedef.unflatten(
+        [
+            sub if on or (on is None and sub is None) else masked
+            for on, sub in zip(leaves, subtrees, strict=True)
+        ]
+    )

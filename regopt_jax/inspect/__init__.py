@@ -1,0 +1,1 @@
+"""Reading what a transformation is and which hyperparameters are in force."""

@@ -1,0 +1,1 @@
+"""Optimisers, each a short chain."""

@@ -1,0 +1,46 @@
+"""The lecture's default for vision, in one line."""
+
+from regopt_jax import _hyperparams
+from regopt_jax._core import GradientTransformation
+from regopt_jax._trees import ArrayLike
+from regopt_jax.combine.chain import chain
+from regopt_jax.combine.select import select
+from regopt_jax.optimizers.adam import adamw
+from regopt_jax.schedules.join import warmup_cosine_decay_schedule
+from regopt_jax.transforms.clip import clip_by_global_norm
+
+MATRICES_AND_KERNELS = select(min_ndim=2, required=False)
+
+
+def recommended(
+    total_steps: int,
+    peak: ArrayLike = 1e-3,
+    weight_decay: ArrayLike = 0.05,
+    max_norm: ArrayLike = 1.0,
+    warmup: float = 0.05,
+) -> GradientTransformation:
+    """Clipping, then AdamW with decay on matrices and kernels only, warmup and a cosine.
+
+    Args:
+      total_steps: the optimiser steps of the whole run.
+      peak: the learning rate after the warmup.
+      weight_decay: of leaves with two or more axes; biases and scales keep their size.
+      max_norm: the largest global norm of a gradient.
+      warmup: the share of the steps that the learning rate rises over, in (0, 1).
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+    >>> import regopt_jax as ro
+    >>> tx = ro.recommended(total_steps=1000, peak=1e-3)
+    >>> [part.name for part in tx.parts]
+    ['clip_by_global_norm', 'adamw']
+    """
+    _hyperparams.check(
+        "recommended", total_steps=(total_steps, "[1, inf)"), warmup=(warmup, "(0, 1)")
+    )
+    learning_rate = warmup_cosine_decay_schedule(0.0, peak, float(warmup), total_steps)
+    return chain(
+        clip_by_global_norm(max_norm),
+        adamw(learning_rate, weight_decay=weight_decay, mask=MATRICES_AND_KERNELS),
+    ).named("recommended")

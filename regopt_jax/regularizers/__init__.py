@@ -1,0 +1,1 @@
+"""Regularisers, and the places where they can act."""

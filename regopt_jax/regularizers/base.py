@@ -1,0 +1,216 @@
+r"""Regularisers: weighted sums of penalties, each on the leaves it selects.
+
+:math:`R(W) = \sum_i λ_i\, r_i(W|_{S_i})`. Every regulariser is kept in this form, so
+adding, scaling and restricting are operations on a list of terms, and what the
+library asks of it (its value, gradient, proximal map) is worked out term by term.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from regopt_jax import _hyperparams, _trees
+from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax.combine.select import Selector, everything
+from regopt_jax.regularizers.penalties import Penalty
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """One penalty at one strength on the leaves that one selector matches."""
+
+    strength: Any
+    penalty: Penalty = dataclasses.field(metadata={"static": True})
+    where: Selector = dataclasses.field(metadata={"static": True})
+
+    def __repr__(self) -> str:
+        where = "" if self.where is everything else f".on({self.where})"
+        return f"{self.strength!r} * {type(self.penalty).__name__}{where}"
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Regularizer:
+    """A penalty on a parameter tree that can be added, scaled and restricted.
+
+    Made by :func:`l1`, :func:`l2`, :func:`elastic_net`. It is a pytree whose leaves
+    are its strengths, so it can be passed to jitted functions and ``vmap``-ped over.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> R = ro.l1(0.1).on(ro.select("w")) + 2 * ro.l2(0.5)
+    >>> round(float(R.value({"w": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)})), 4)
+    7.3
+    """
+
+    terms: tuple[Term, ...]
+
+    def value(self, params: PyTree) -> Array:
+        """R(params), a real scalar in the widest dtype of its terms, at least float32."""
+        total = jnp.zeros([], jnp.float32)
+        with jax.numpy_dtype_promotion("standard"):
+            for leaf, terms in self._by_leaf(params):
+                for term in terms:
+                    wide = _trees.at_least_float32(leaf)
+                    total = total + term.strength * term.penalty.value(wide)
+        return total
+
+    def grad(self, params: PyTree) -> PyTree:
+        """A (sub)gradient of R: a tree like ``params``, zero where no term acts."""
+
+        def one(x: Array, terms: list[Term]) -> Array:
+            total = jnp.zeros_like(x)
+            for term in terms:
+                total = total + _as(term.strength, x) * term.penalty.grad(x)
+            return total
+
+        return self._map(one, params)
+
+    def prox(self, params: PyTree, metric: PyTree = 1.0) -> PyTree:
+        r"""The proximal map, :math:`\arg\min_x \tfrac12 (x-z)^\top D (x-z) + R(x)` at z = params.
+
+        Args:
+          params: the point z.
+          metric: the diagonal D > 0: a scalar, or a tree like ``params`` of arrays
+            that broadcast to its leaves.
+
+        Raises:
+          ValueError: the proximal map of a sum is not known in closed form.
+        """
+        leaves, treedef = _trees.flatten(params)
+        if jax.tree_util.all_leaves([metric]):
+            metrics = [metric] * len(leaves)
+        else:
+            metrics = _trees.align("prox", "metric", metric, params, treedef)
+        by_leaf = iter(metrics)
+
+        def one(z: Array, terms: list[Term]) -> Array:
+            return _prox(terms, z, _as(next(by_leaf), z))
+
+        return self._map(one, params, skip=lambda: next(by_leaf))
+
+    def on(self, where: Selector) -> "Regularizer":
+        """The same regulariser on the selected leaves only."""
+        return Regularizer(
+            tuple(
+                dataclasses.replace(
+                    term, where=where if term.where is everything else term.where & where
+                )
+                for term in self.terms
+            )
+        )
+
+    def at(self, count: ArrayLike) -> "Regularizer":
+        """The regulariser at the update number ``count``: schedules become values."""
+        return Regularizer(
+            tuple(
+                dataclasses.replace(term, strength=_hyperparams.at(term.strength, count))
+                for term in self.terms
+            )
+        )
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a strength is a schedule."""
+        return any(callable(term.strength) for term in self.terms)
+
+    def __add__(self, other: "Regularizer") -> "Regularizer":
+        if not isinstance(other, Regularizer):
+            return NotImplemented
+        return Regularizer(self.terms + other.terms)
+
+    def __mul__(self, factor: ArrayLike) -> "Regularizer":
+        _hyperparams.check("Regularizer", factor=(factor, "[0, inf)"))
+        return self.scaled(factor)
+
+    __rmul__ = __mul__
+
+    def scaled(self, factor: ScalarOrSchedule) -> "Regularizer":
+        """Every strength times a factor of any sign, or a schedule of one."""
+        return Regularizer(
+            tuple(
+                dataclasses.replace(term, strength=_times(term.strength, factor))
+                for term in self.terms
+            )
+        )
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
+
+    def _by_leaf(self, params: PyTree) -> list[tuple[Array, list[Term]]]:
+        found = []
+        self._map(lambda x, terms: found.append((x, terms)), params)
+        return found
+
+    def _map(
+        self,
+        function: Callable[[Array, list[Term]], Any],
+        params: PyTree,
+        skip: Callable[[], Any] = lambda: None,
+    ) -> PyTree:
+        """Apply ``function`` to each leaf and the terms that act on it; keep ``None``."""
+        if self.scheduled:
+            raise ValueError(
+                f"{self!r} has a schedule for a strength: take its value at a step, R.at(step)."
+            )
+        _trees.check_inexact("Regularizer", params)
+        leaves, treedef = _trees.flatten(params)
+        masks = [_trees.flatten(term.where(params))[0] for term in self.terms]
+        out: list[Any] = []
+        for i, leaf in enumerate(leaves):
+            if leaf is None:
+                skip()
+                out.append(None)
+                continue
+            acting = [term for term, mask in zip(self.terms, masks, strict=True) if mask[i]]
+            out.append(function(jnp.asarray(leaf), acting))
+        return treedef.unflatten(out)
+
+
+def _as(value: ArrayLike, x: Array) -> Array:
+    """``value`` in the real dtype of ``x``."""
+    return jnp.asarray(value, x.real.dtype)
+
+
+def _times(strength: ScalarOrSchedule, factor: ScalarOrSchedule) -> ScalarOrSchedule:
+    if callable(strength) or callable(factor):
+        return lambda count: _hyperparams.at(strength, count) * _hyperparams.at(factor, count)
+    return strength * factor
+
+
+def _prox(terms: list[Term], z: Array, metric: Array) -> Array:
+    """The proximal map of a sum on one leaf, where it is known exactly.
+
+    A quadratic is absorbed into the metric: ½d(x-z)² + ½λx² is, up to a constant,
+    ½(d+λ)(x - dz/(d+λ))². The maps of the other terms apply in their order.
+    """
+    quadratics = [term for term in terms if term.penalty.quadratic]
+    others = [term for term in terms if not term.penalty.quadratic]
+    if quadratics:
+        total = sum(_as(term.strength, z) for term in quadratics)
+        z = quadratics[0].penalty.prox(z, total, metric)
+        metric = metric + total
+    merged: dict[Penalty, Array] = {}
+    for term in others:
+        merged[term.penalty] = merged.get(term.penalty, 0) + _as(term.strength, z)
+    orders = [penalty.order for penalty in merged]
+    if len(merged) > 1 and (None in orders or len(set(orders)) < len(orders)):
+        names = " + ".join(type(penalty).__name__ for penalty in merged)
+        raise ValueError(
+            f"The proximal map of {names} on the same leaf has no known closed form. "
+            "Restrict them to different leaves with .on(select(...)), or place one of them "
+            "by coupled, decoupled or penalize."
+        )
+    for penalty in sorted(merged, key=lambda p: p.order or 0):
+        z = penalty.prox(z, merged[penalty], metric)
+    return z
+
+
+def of_penalty(who: str, penalty: Penalty, strength: ScalarOrSchedule) -> Regularizer:
+    """A regulariser of one penalty on all leaves, its strength checked."""
+    _hyperparams.check(who, strength=(strength, "[0, inf)"))
+    return Regularizer((Term(strength, penalty, everything),))

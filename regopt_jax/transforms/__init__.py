@@ -1,0 +1,1 @@
+"""Gradient transformations, by idea."""

@@ -1,0 +1,163 @@
+r"""First moments: the gradient, remembered.
+
+A *trace* sums what it sees, :math:`v ← ρ v + g`, and so grows the step by up to
+:math:`1/(1-ρ)`; an *exponential moving average* weighs it, :math:`m ← β m + (1-β) g`,
+and so keeps its scale but starts too small, by the factor :math:`1-β^t` that bias
+correction divides by.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from regopt_jax import _hyperparams
+from regopt_jax._core import GradientTransformation, Step, leafwise, unit_metric
+from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
+
+
+def moving_average(x: Array, average: Array, decay: ArrayLike) -> Array:
+    r"""One step of an exponential moving average, :math:`β m + (1-β) x`."""
+    return jnp.add((1 - decay) * x, decay * average)
+
+
+def bias(decay: ArrayLike, count: ArrayLike) -> Array:
+    r"""The share :math:`1 - β^t` of a moving average's weights spent after t steps from zero."""
+    return jnp.asarray(1 - decay ** jnp.asarray(count))
+
+
+def unbiased(average: Array, share: Array) -> Array:
+    """A moving average over the share of its weights that is spent."""
+    return average / share.astype(average.dtype)
+
+
+class DampenedTraceState(NamedTuple):
+    """State of a dampened trace: the first step is not dampened, so steps are counted."""
+
+    count: Array  # type: ignore[assignment]
+    trace: PyTree
+
+
+def trace(
+    decay: ArrayLike,
+    nesterov: bool = False,
+    accumulator_dtype: Any = None,
+    *,
+    dampening: ArrayLike = 0.0,
+) -> GradientTransformation:
+    r"""Momentum: accumulate the gradients in a decaying sum.
+
+    .. math:: v_t = ρ v_{t-1} + (1-d) g_t, \qquad u_t = v_t
+       \quad\text{or, Nesterov,}\quad u_t = g_t + ρ v_t
+
+    Args:
+      decay: ρ in [0, 1], usually 0.9.
+      nesterov: look ahead by one more step of the trace.
+      accumulator_dtype: dtype of v; the parameters' when ``None``.
+      dampening: d in [0, 1], PyTorch's; the first step is v₁ = g₁ undampened.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+    Sutskever et al., *On the importance of initialization and momentum*, ICML 2013.
+
+    >>> import jax.numpy as jnp
+    >>> tx = trace(0.9)
+    >>> state = tx.init(jnp.array(0.0))
+    >>> for _ in range(2):
+    ...     u, state = tx.update(jnp.array(1.0), state)
+    >>> round(float(u), 6)
+    1.9
+    """
+    _hyperparams.check("trace", decay=(decay, "[0, 1]"), dampening=(dampening, "[0, 1]"))
+    dampened = not (isinstance(dampening, int | float) and dampening == 0)
+
+    def init(p: Array) -> Array:
+        return zeros_like(p, accumulator_dtype)
+
+    def update(g: Array, v: Array, weight: ArrayLike = 1.0) -> tuple[Array, Array]:
+        v = (jnp.asarray(weight, g.dtype) * g if dampened else g) + decay * v
+        return (g + decay * v if nesterov else v), v
+
+    def weight(step: Step) -> Array:
+        return jnp.where(step.count == 0, 1.0, 1.0 - dampening)
+
+    return leafwise(
+        update,
+        name="trace",
+        role="precondition",
+        hyperparams={"decay": decay, "nesterov": nesterov, "dampening": dampening},
+        state=DampenedTraceState if dampened else optax.TraceState,
+        init=init,
+        context=weight if dampened else None,
+        metric=unit_metric,
+    )
+
+
+def ema(
+    decay: ArrayLike, debias: bool = True, accumulator_dtype: Any = None
+) -> GradientTransformation:
+    r"""Replace the gradient by an exponential moving average of itself.
+
+    .. math:: m_t = β m_{t-1} + (1-β) g_t, \qquad u_t = m_t / (1-β^t)
+
+    Args:
+      decay: β in [0, 1].
+      debias: divide by :math:`1-β^t`; without it u = m.
+      accumulator_dtype: dtype of m; the parameters' when ``None``.
+
+    Raises:
+      ValueError: ``decay`` out of its range.
+
+    >>> import jax.numpy as jnp
+    >>> tx = ema(0.9)
+    >>> round(float(tx.update(jnp.array(1.0), tx.init(jnp.array(0.0)))[0]), 6)
+    1.0
+    """
+    _hyperparams.check("ema", decay=(decay, "[0, 1]"))
+
+    def init(p: Array) -> Array:
+        return zeros_like(p, accumulator_dtype)
+
+    def update(g: Array, m: Array, share: Array) -> tuple[Array, Array]:
+        m = moving_average(g, m, decay)
+        return (unbiased(m, share) if debias else m), m
+
+    return leafwise(
+        update,
+        name="ema",
+        role="precondition",
+        hyperparams={"decay": decay, "debias": debias},
+        state=optax.EmaState,
+        init=init,
+        context=lambda step: bias(decay, optax.safe_increment(step.count)),
+        metric=unit_metric,
+    )
+
+
+def bias_correction(decay: ArrayLike) -> GradientTransformation:
+    r"""Undo the start from zero of the moving average before it: :math:`u_t = g_t/(1-β^t)`.
+
+    Args:
+      decay: β in [0, 1) of the average that precedes this in the chain.
+
+    Raises:
+      ValueError: ``decay`` out of its range.
+
+    Kingma & Ba, *Adam*, arXiv 1412.6980, section 3.
+
+    >>> import jax.numpy as jnp
+    >>> tx = bias_correction(0.9)
+    >>> round(float(tx.update(jnp.array(0.1), tx.init(jnp.array(0.0)))[0]), 6)
+    1.0
+    """
+    _hyperparams.check("bias_correction", decay=(decay, "[0, 1)"))
+    return leafwise(
+        unbiased,
+        name="bias_correction",
+        role="precondition",
+        hyperparams={"decay": decay},
+        state=optax.ScaleByScheduleState,
+        context=lambda step: bias(decay, optax.safe_increment(step.count)),
+        metric=unit_metric,
+    )

@@ -1,0 +1,140 @@
+"""Gradient accumulation: large batches from small ones."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from regopt_jax import _hyperparams, _trees
+from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax.wrappers.gate import run_if
+
+ShouldSkip = Callable[[PyTree, Array, PyTree | None], tuple[Array, PyTree]]
+
+
+def accumulate(
+    inner: optax.GradientTransformation,
+    every_k: int | Callable[[ArrayLike], ArrayLike],
+    use_grad_mean: bool = True,
+    should_skip_update_fn: ShouldSkip | None = None,
+    accumulator_dtype: Any = jnp.float32,
+) -> GradientTransformation:
+    r"""Take one optimiser step for every k updates, on the mean of their gradients.
+
+    .. math:: \bar g_k = \tfrac1k \sum_{i=1}^{k} g_i
+
+    The updates in between are zero and leave the inner state alone, so schedules count
+    optimiser steps. State and semantics are those of ``optax.MultiSteps``; the inner
+    transformation runs on the k-th update only.
+
+    Args:
+      inner: the transformation to feed.
+      every_k: k ≥ 1, or a function from the number of optimiser steps done to k.
+      use_grad_mean: mean of the gradients; their sum otherwise.
+      should_skip_update_fn: ``(updates, step, params) -> (skip, info)``; an update
+        that it skips is not counted, and ``info`` is kept in the state.
+      accumulator_dtype: dtype of the running mean.
+
+    Raises:
+      ValueError: k < 1.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> tx = ro.accumulate(ro.sgd(1.0), every_k=2)
+    >>> state = tx.init(jnp.array(0.0))
+    >>> for g in (1.0, 3.0):
+    ...     u, state = tx.update(jnp.array(g), state)
+    ...     print(float(u))
+    0.0
+    -2.0
+    """
+    _hyperparams.check("accumulate", every_k=(every_k, "[1, inf)"))
+    part = adopt(inner)
+    dtype = None if accumulator_dtype is None else jax.dtypes.canonicalize_dtype(accumulator_dtype)
+
+    def skip(updates: PyTree, state: optax.MultiStepsState, params: PyTree | None) -> Any:
+        if should_skip_update_fn is None:
+            return None, ()
+        return should_skip_update_fn(updates, state.gradient_step, params)
+
+    def init(params: PyTree) -> optax.MultiStepsState:
+        _trees.check_inexact("accumulate", params)
+        state = optax.MultiStepsState(
+            mini_step=jnp.zeros([], jnp.int32),
+            gradient_step=jnp.zeros([], jnp.int32),
+            inner_opt_state=part.init(params),
+            acc_grads=jax.tree.map(lambda p: zeros_like(p, dtype), params),
+        )
+        zero_updates = jax.tree.map(zeros_like, params)
+        return state._replace(skip_state=skip(zero_updates, state, params)[1])
+
+    def add(n: Array, g: Array, total: Array) -> Array:
+        with jax.numpy_dtype_promotion("standard"):
+            new = total + (g - total) / (n + 1) if use_grad_mean else total + g
+        return new.astype(total.dtype)
+
+    def update(
+        updates: PyTree,
+        state: optax.MultiStepsState,
+        params: PyTree | None = None,
+        **extra_args: Any,
+    ) -> tuple[PyTree, optax.MultiStepsState]:
+        k = jnp.asarray(_hyperparams.at(every_k, state.gradient_step), jnp.int32)
+        skipped, skip_state = skip(updates, state, params)
+        emit = state.mini_step == k - 1
+        if skipped is not None:
+            emit &= ~skipped
+
+        leaves, treedef = _trees.flatten(updates)
+        totals = _trees.align("accumulate", "state", state.acc_grads, updates, treedef)
+        _trees.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
+        summed = [
+            None if g is None else add(state.mini_step, g, total)
+            for g, total in zip(leaves, totals, strict=True)
+        ]
+        mean = [
+            None if total is None else total.astype(jnp.asarray(g).dtype)
+            for g, total in zip(leaves, summed, strict=True)
+        ]
+        out, inner_state = run_if(
+            emit, part, treedef.unflatten(mean), state.inner_opt_state, params, extra_args
+        )
+
+        def carry(old: Any, new: Any) -> Any:
+            if new is None:
+                return old
+            kept = jnp.where(emit, jnp.zeros_like(new), new)
+            return kept if skipped is None else jnp.where(skipped, old, kept)
+
+        next_mini_step = jnp.where(emit, 0, (state.mini_step + 1) % k)
+        return out, optax.MultiStepsState(
+            mini_step=(
+                next_mini_step
+                if skipped is None
+                else jnp.where(skipped, state.mini_step, next_mini_step)
+            ),
+            gradient_step=jnp.where(
+                emit, optax.safe_increment(state.gradient_step), state.gradient_step
+            ),
+            inner_opt_state=inner_state,
+            acc_grads=treedef.unflatten(list(map(carry, totals, summed))),
+            skip_state=skip_state,
+        )
+
+    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
+        (new,) = parts
+        return accumulate(new, every_k, use_grad_mean, should_skip_update_fn, accumulator_dtype)
+
+    return GradientTransformation(
+        init,
+        update,
+        name="accumulate",
+        hyperparams={"every_k": every_k, "use_grad_mean": use_grad_mean},
+        role="composite",
+        elementwise=part.elementwise,
+        composition=Composition(
+            (part,), (part.name,), lambda s: (s.inner_opt_state,), rebuild, gate=True
+        ),
+    )
