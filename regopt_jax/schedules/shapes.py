@@ -12,6 +12,8 @@ from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import Schedule
 from regopt_jax._trees import Array, ArrayLike
 
+_LAST = 2**31 - 1
+
 
 def as_float(x: ArrayLike) -> Array:
     """``x`` in the widest float enabled: float64 under x64, float32 otherwise."""
@@ -75,8 +77,12 @@ def polynomial_schedule(
         done, left = _fractions(count, transition_begin, transition_steps)
         if linear:
             return as_float(init_value) * left + as_float(end_value) * done
-        kept = left ** as_float(power)
-        lost = jnp.where(done < 1, -jnp.expm1(as_float(power) * jnp.log1p(-done)), 1 - kept)
+        # By the logarithm, 1 - leftᵖ does not cancel where little is done or p is small.
+        over = left == 0
+        going = jnp.where(over, 1, left)
+        log = jnp.where(done < 0.5, jnp.log1p(-jnp.minimum(done, 0.5)), jnp.log(going))
+        kept = jnp.where(over, as_float(as_float(power) == 0), going ** as_float(power))
+        lost = jnp.where(over, 1 - kept, -jnp.expm1(as_float(power) * log))
         return as_float(init_value) * kept + as_float(end_value) * lost
 
     return schedule
@@ -108,11 +114,15 @@ def linear_warmup(
       warmup_steps: T ≥ 0 steps; with 0 the value is α from the start.
       init_value: the value at step 0.
 
+    Raises:
+      ValueError: a negative ``warmup_steps``.
+
     Goyal et al., *Accurate, large minibatch SGD*, arXiv 1706.02677.
 
     >>> float(linear_warmup(0.1, 10)(5))
     0.05000000074505806
     """
+    _hyperparams.check("linear_warmup", warmup_steps=(warmup_steps, "[0, inf)"))
     start = peak_value if warmup_steps == 0 else init_value
     return linear_schedule(start, peak_value, warmup_steps)
 
@@ -224,7 +234,7 @@ def step_decay(init_value: ArrayLike, every_steps: int, factor: ArrayLike = 0.1)
     Args:
       init_value: α.
       every_steps: k ≥ 1, in optimiser steps: epochs times steps an epoch.
-      factor: f in [0, 1].
+      factor: f in (0, 1].
 
     Raises:
       ValueError: a hyperparameter out of its range.
@@ -315,6 +325,8 @@ def cosine_restarts(
     if t_mul > 1:
         while (later := starts[-1] + first_decay_steps * t_mul ** (len(starts) - 1)) < 2**31:
             starts.append(later)
+    # The last cycle may be longer than an int32 holds: by so many steps.
+    beyond = max(0, first_decay_steps * t_mul ** (len(starts) - 1) - _LAST)
 
     def schedule(count: ArrayLike) -> Array:
         count = jnp.asarray(count)
@@ -328,8 +340,9 @@ def cosine_restarts(
                 reached = count >= start
                 cycle = jnp.where(reached, n, cycle)
                 within = jnp.where(reached, count - start, within)
-                length = jnp.where(reached, min(first_decay_steps * t_mul**n, 2**31 - 1), length)
-        left = as_float(length - within) / as_float(length)
+                length = jnp.where(reached, min(first_decay_steps * t_mul**n, _LAST), length)
+        rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
+        left = (as_float(length - within) + rest) / (as_float(length) + rest)
         peak = as_float(init_value) * _integer_power(m_mul, cycle.astype(jnp.int32))
         return peak * ((1 - as_float(alpha)) * _half_cosine(left) + as_float(alpha))
 
