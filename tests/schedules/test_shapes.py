@@ -1,0 +1,575 @@
+"""Every schedule against the formula in 60-digit arithmetic, over the whole range of counts."""
+
+import math
+from decimal import Decimal, getcontext
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import regopt_jax as ro
+
+getcontext().prec = 60
+D = Decimal
+PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
+LAST = 2**31 - 1
+EDGES = (0, 1, 2, 2**24 - 1, 2**24, 2**24 + 1, 2**24 + 2, LAST - 1, LAST)
+
+
+def cos(x):
+    total = term = Decimal(1)
+    n = 0
+    while abs(term) > Decimal("1e-58"):
+        n += 2
+        term *= -x * x / (n * (n - 1))
+        total += term
+    return total
+
+
+def power(base, exponent):
+    return D(1) if exponent == 0 else D(base) ** D(exponent)
+
+
+def polynomial(A, E, p, T, B=0):
+    def at(t):
+        left = D(T - min(max(t - B, 0), T)) / D(T)
+        return D(E) + (D(A) - D(E)) * power(left, p)
+
+    return at
+
+
+def cosine(A, T, a=0.0, p=1.0):
+    def at(t):
+        half = (1 + cos(PI * min(t, T) / T)) / 2 if t < T else D(0)
+        return D(A) * ((1 - D(a)) * power(half, p) + D(a))
+
+    return at
+
+
+def exponential(A, T, rate, B=0, staircase=False, end=None):
+    def at(t):
+        share = D(max(t - B, 0)) / D(T)
+        share = share.to_integral_value("ROUND_FLOOR") if staircase else share
+        value = D(A) * power(rate, min(share, D(10**6)) if rate > 1 else share)
+        if end is None:
+            return value
+        return max(value, D(end)) if rate < 1 else min(value, D(end))
+
+    return at
+
+
+def piecewise(A, scales):
+    def at(t):
+        return D(A) * math.prod([D(f) for b, f in scales.items() if b <= t], start=D(1))
+
+    return at
+
+
+def restarts(A, T, m=1, q=1.0, a=0.0):
+    def at(t):
+        if m == 1:
+            n, within, length = t // T, t % T, T
+        else:
+            n, within, length = 0, t, T
+            while within >= length:
+                n, within, length = n + 1, within - length, length * m
+        return D(A) * power(q, n) * cosine(1, length, a)(within)
+
+    return at
+
+
+def warmup_cosine(A, peak, W, T, end=0.0, p=1.0):
+    def at(t):
+        if t < W:
+            return polynomial(A, peak, 1, W)(t)
+        return cosine(peak, T - W, D(end) / D(peak), p)(t - W)
+
+    return at
+
+
+BILLION = 10**9 + 7
+# name: ours, the oracle, the boundaries, the relative tolerance in float32
+CASES = {
+    "constant": (ro.constant_schedule(0.3), lambda t: D(0.3), (), 4e-7),
+    "linear": (ro.linear_schedule(0.1, 0.7, 1000), polynomial(0.1, 0.7, 1, 1000), (1000,), 4e-7),
+    "linear to 0": (
+        ro.linear_schedule(1.0, 0.0, 10**6 + 3, 17),
+        polynomial(1.0, 0.0, 1, 10**6 + 3, 17),
+        (17, 10**6 + 20),
+        4e-7,
+    ),
+    "linear from 0, long": (
+        ro.linear_schedule(0.0, 1.0, BILLION),
+        polynomial(0.0, 1.0, 1, BILLION),
+        (BILLION // 2, BILLION),
+        4e-7,
+    ),
+    "linear over all counts": (
+        ro.linear_schedule(2.0, 0.0, LAST),
+        polynomial(2.0, 0.0, 1, LAST),
+        (LAST // 2,),
+        4e-7,
+    ),
+    "square": (
+        ro.polynomial_schedule(1.0, 0.0, 2, 5000, 10),
+        polynomial(1.0, 0.0, 2, 5000, 10),
+        (10, 5010),
+        4e-7,
+    ),
+    "square from 0": (
+        ro.polynomial_schedule(0.0, 1.0, 2, 10**6, 10),
+        polynomial(0.0, 1.0, 2, 10**6, 10),
+        (10, 10**6 + 10),
+        4e-7,
+    ),
+    "root from 0": (
+        ro.polynomial_schedule(0.0, 1.0, 0.5, 10**6),
+        polynomial(0.0, 1.0, 0.5, 10**6),
+        (10**6 // 2, 10**6),
+        4e-7,
+    ),
+    "hundredth root from 0": (
+        ro.polynomial_schedule(0.0, 1.0, 0.01, 1000),
+        polynomial(0.0, 1.0, 0.01, 1000),
+        (400, 600, 1000),
+        4e-7,
+    ),
+    "power 0": (
+        ro.polynomial_schedule(0.5, 0.1, 0, 10),
+        polynomial(0.5, 0.1, 0, 10),
+        (10,),
+        4e-7,
+    ),
+    "warmup": (ro.linear_warmup(0.1, 500), polynomial(0.0, 0.1, 1, 500), (500,), 4e-7),
+    "warmup from a value": (
+        ro.linear_warmup(0.1, 500, 0.01),
+        polynomial(0.01, 0.1, 1, 500),
+        (500,),
+        4e-7,
+    ),
+    "piecewise": (
+        ro.piecewise_constant_schedule(0.3, {2**24 + 1: 0.1, 100: 0.5, LAST: 3.0}),
+        piecewise(0.3, {100: 0.5, 2**24 + 1: 0.1, LAST: 3.0}),
+        (100,),
+        4e-7,
+    ),
+    "exponential": (
+        ro.exponential_decay(0.5, 1000, 0.9, 20),
+        exponential(0.5, 1000, 0.9, 20),
+        (20, 1020, 100_000, 777_777),
+        1e-6,
+    ),
+    "exponential, one a step": (
+        ro.exponential_decay(0.5, 1, 0.99999),
+        exponential(0.5, 1, 0.99999),
+        (2**20, 2**20 - 1, 10**6),
+        1e-6,
+    ),
+    "exponential, slow": (
+        ro.exponential_decay(0.5, 1, 1 - 2.0**-30),
+        exponential(0.5, 1, 1 - 2.0**-30),
+        (2**30,),
+        2e-6,  # thirty factors
+    ),
+    "exponential, bounded below": (
+        ro.exponential_decay(0.5, 10, 0.5, end_value=0.1),
+        exponential(0.5, 10, 0.5, end=0.1),
+        (10, 23, 24),
+        1e-6,
+    ),
+    "exponential, bounded above": (
+        ro.exponential_decay(0.5, 10, 1.5, end_value=2.0),
+        exponential(0.5, 10, 1.5, end=2.0),
+        (10, 34, 35),
+        1e-6,
+    ),
+    "step decay": (
+        ro.step_decay(0.1, 30),
+        exponential(0.1, 30, 0.1, staircase=True),
+        (30, 60, 90),
+        1e-6,
+    ),
+    "step decay, long": (
+        ro.step_decay(0.1, 2**24 + 1, 0.3),
+        exponential(0.1, 2**24 + 1, 0.3, staircase=True),
+        (2 * (2**24 + 1), 100 * (2**24 + 1)),
+        1e-6,
+    ),
+    "staircase with a beginning": (
+        ro.exponential_decay(0.1, 30, 0.9, 7, staircase=True),
+        exponential(0.1, 30, 0.9, 7, staircase=True),
+        (7, 37, 3007),
+        1e-6,
+    ),
+    "cosine": (ro.cosine_decay_schedule(0.1, 1000), cosine(0.1, 1000), (500, 1000), 4e-7),
+    "cosine, long": (
+        ro.cosine_decay_schedule(0.1, BILLION),
+        cosine(0.1, BILLION),
+        (BILLION // 2, BILLION),
+        5e-7,
+    ),
+    "cosine to a share": (
+        ro.cosine_decay_schedule(0.1, 777, alpha=0.25, exponent=2.0),
+        cosine(0.1, 777, 0.25, 2.0),
+        (388, 777),
+        4e-7,
+    ),
+    "restarts": (
+        ro.cosine_restarts(0.1, 1000, alpha=0.01),
+        restarts(0.1, 1000, a=0.01),
+        (500, 1000, 2000, 10**6),
+        4e-7,
+    ),
+    "restarts, lower each time": (
+        ro.cosine_restarts(0.1, 10**8, m_mul=0.8),
+        restarts(0.1, 10**8, q=0.8),
+        (10**8, 9 * 10**8),
+        1e-6,
+    ),
+    "restarts, longer each time": (
+        ro.cosine_restarts(0.1, 100, t_mul=2, m_mul=0.5),
+        restarts(0.1, 100, 2, 0.5),
+        (100, 300, 700, 100 * (2**20 - 1)),
+        1e-6,
+    ),
+    "restarts, three times as long": (
+        ro.cosine_restarts(1.0, 7, t_mul=3),
+        restarts(1.0, 7, 3),
+        (7, 28, 91, 280),
+        1e-6,
+    ),
+    "warmup and cosine": (
+        ro.warmup_cosine_decay_schedule(0.0, 0.3, 50, 1000),
+        warmup_cosine(0.0, 0.3, 50, 1000),
+        (50, 525, 1000),
+        4e-7,
+    ),
+    "warmup by share, to an end": (
+        ro.warmup_cosine_decay_schedule(0.01, 0.3, 0.05, 10**6, end_value=0.03, exponent=1.5),
+        warmup_cosine(0.01, 0.3, 50_000, 10**6, 0.03, 1.5),
+        (50_000, 10**6),
+        5e-7,
+    ),
+}
+
+
+def counts_of(boundaries):
+    around = [b + i for b in boundaries for i in (-1, 0, 1)]
+    return sorted({t for t in (*EDGES, *around) if 0 <= t <= LAST})
+
+
+def assert_close(values, expected, counts, rtol, tiny):
+    """Relative to what is expected, however little is left of it."""
+    for value, right, t in zip(np.asarray(values), expected, counts, strict=True):
+        error = abs(Decimal(float(value)) - right)
+        assert error <= Decimal(rtol) * abs(right) + Decimal(tiny), (t, value, float(right))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float32_under_jit(name):
+    schedule, oracle, boundaries, rtol = CASES[name]
+    counts = counts_of(boundaries)
+    expected = [oracle(t) for t in counts]
+    step = jax.jit(lambda t: jnp.asarray(schedule(t), jnp.float32))
+    values = [step(jnp.asarray(t, jnp.int32)) for t in counts]
+    tiny = float(np.finfo(np.float32).tiny)
+    assert_close(values, expected, counts, rtol, tiny)
+
+    # One call on Python integers, one on a vector, eagerly or not: the same values.
+    for value, t in zip(values, counts, strict=True):
+        np.testing.assert_allclose(schedule(t), value, rtol=3e-7, atol=tiny)
+    if name != "constant":
+        vector = jnp.asarray(counts, jnp.int32)
+        assert schedule(vector).shape == vector.shape
+        assert schedule(vector).dtype == jnp.float32
+        np.testing.assert_allclose(schedule(vector), values, rtol=3e-7, atol=tiny)
+        matrix = schedule(jnp.stack([vector, vector]))
+        np.testing.assert_array_equal(matrix[1], schedule(vector))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float64(name):
+    schedule, oracle, boundaries, _ = CASES[name]
+    counts = counts_of(boundaries)
+    with jax.enable_x64(True):
+        values = jax.jit(schedule)(jnp.asarray(counts, jnp.int32))
+        values = np.broadcast_to(values, len(counts))
+        assert name == "constant" or values.dtype == np.float64
+    assert_close(values, [oracle(t) for t in counts], counts, 1e-12, 1e-300)
+
+
+# --- Optax and PyTorch ------------------------------------------------------------------
+
+
+SGDR = [
+    {"init_value": 0.0, "peak_value": 1.0, "warmup_steps": 5, "decay_steps": 40},
+    {"init_value": 0.1, "peak_value": 0.5, "warmup_steps": 10, "decay_steps": 80, "end_value": 0.1},
+    {"init_value": 0.0, "peak_value": 0.2, "warmup_steps": 1, "decay_steps": 20, "exponent": 2.0},
+]
+AS_OPTAX = [
+    ("constant_schedule", (0.3,), {}),
+    ("linear_schedule", (0.1, 0.9, 70, 5), {}),
+    ("linear_schedule", (0.1, 0.9, 0), {}),
+    ("polynomial_schedule", (1.0, 0.1, 3, 70, 5), {}),
+    ("polynomial_schedule", (1.0, 0.1, 0.5, 70), {}),
+    ("piecewise_constant_schedule", (0.5, {20: 0.1, 10: 3.0}), {}),
+    ("piecewise_constant_schedule", (0.5,), {}),
+    ("exponential_decay", (0.5, 10, 0.7), {}),
+    ("exponential_decay", (0.5, 10, 0.7, 15), {"staircase": True}),
+    ("exponential_decay", (0.5, 10, 0.7), {"end_value": 0.2}),
+    ("exponential_decay", (0.5, 10, 1.7), {"end_value": 2.0, "transition_begin": 3}),
+    ("exponential_decay", (0.5, 0, 0.7), {}),
+    ("exponential_decay", (0.5, 10, 0.0), {}),
+    ("cosine_decay_schedule", (0.3, 90), {}),
+    ("cosine_decay_schedule", (0.3, 90), {"alpha": 0.2, "exponent": 1.7}),
+    ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90), {}),
+    ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90, 0.05, 2.0), {}),
+    ("warmup_cosine_decay_schedule", (0.1, 0.0, 20, 90), {}),
+    ("sgdr_schedule", (SGDR,), {}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*transition_steps.*")
+@pytest.mark.parametrize(("name", "args", "kwargs"), AS_OPTAX, ids=lambda x: str(x)[:40])
+def test_equals_optax(name, args, kwargs):
+    with jax.enable_x64(True):
+        counts = np.arange(160)
+        ours = getattr(ro, name)(*args, **kwargs)
+        theirs = getattr(optax, name)(*args, **kwargs)
+        values = [float(ours(int(t))) for t in counts]
+        with jax.numpy_dtype_promotion("standard"):
+            expected = [float(theirs(int(t))) for t in counts]
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
+
+
+def torch_rates(steps, make, lr=0.4):
+    torch = pytest.importorskip("torch", reason="PyTorch's schedulers are the oracle")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def sequential(schedulers, optimizer):
+    warmup = schedulers.LinearLR(optimizer, start_factor=0.1, total_iters=12)
+    cosine = schedulers.CosineAnnealingLR(optimizer, T_max=68)
+    return schedulers.SequentialLR(optimizer, [warmup, cosine], milestones=[12])
+
+
+TORCH = {
+    "StepLR": (
+        ro.step_decay(0.4, 13, 0.3),
+        100,
+        lambda s, o: s.StepLR(o, step_size=13, gamma=0.3),
+    ),
+    "CosineAnnealingLR": (
+        ro.cosine_decay_schedule(0.4, 80, alpha=0.01 / 0.4),
+        81,
+        lambda s, o: s.CosineAnnealingLR(o, T_max=80, eta_min=0.01),
+    ),
+    "CosineAnnealingWarmRestarts": (
+        ro.cosine_restarts(0.4, 16, alpha=0.01 / 0.4),
+        100,
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=16, eta_min=0.01),
+    ),
+    "CosineAnnealingWarmRestarts, T_mult": (
+        ro.cosine_restarts(0.4, 7, t_mul=2),
+        120,
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=7, T_mult=2),
+    ),
+    "LinearLR": (
+        ro.linear_warmup(0.4, 20, 0.1),
+        40,
+        lambda s, o: s.LinearLR(o, start_factor=0.25, total_iters=20),
+    ),
+    "SequentialLR": (ro.warmup_cosine_decay_schedule(0.04, 0.4, 12, 80), 81, sequential),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step\\(\\)`")
+@pytest.mark.parametrize("name", TORCH)
+def test_equals_pytorch(name):
+    schedule, steps, make = TORCH[name]
+    expected = torch_rates(steps, make)
+    with jax.enable_x64(True):
+        values = schedule(jnp.arange(steps))
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
+
+
+# --- what a shape must be, whatever its hyperparameters ---------------------------------
+
+values = st.floats(0.0, 10.0, width=32, allow_subnormal=False)
+lengths = st.integers(1, 10**9)
+COUNTS = np.unique(np.geomspace(1, LAST, 200).astype(np.int64)) - 1
+
+
+def at(schedule, counts):
+    return np.asarray(schedule(jnp.asarray(np.asarray(counts), jnp.int32)), np.float64)
+
+
+@settings(deadline=None, max_examples=40)
+@given(start=values, end=values, T=lengths, B=st.integers(0, 10**9))
+def test_linear_is_monotone_between_its_ends(start, end, T, B):
+    s = at(ro.linear_schedule(start, end, T, B), COUNTS)
+    slack = 2e-7 * max(start, end)
+    assert np.all(np.diff(s) * np.sign(end - start) >= -slack)
+    assert s.min() >= min(start, end) - slack
+    assert s.max() <= max(start, end) + slack
+    first, last = at(ro.linear_schedule(start, end, T, B), [B, B + T])
+    np.testing.assert_allclose([first, last], [start, end], rtol=1.3e-7)
+
+
+@settings(deadline=None, max_examples=40)
+@given(start=values, T=lengths, alpha=st.floats(0.0, 1.0, width=32, allow_subnormal=False))
+def test_cosine_never_rises_and_ends_on_its_share(start, T, alpha):
+    s = at(ro.cosine_decay_schedule(start, T, alpha), COUNTS)
+    assert np.all(np.diff(s) <= 3e-7 * start)
+    first, middle, last, later = at(
+        ro.cosine_decay_schedule(start, 2 * T, alpha), [0, T, 2 * T, LAST]
+    )
+    np.testing.assert_allclose(first, start, rtol=2e-7)
+    np.testing.assert_allclose(middle, start * (1 + alpha) / 2, rtol=5e-7, atol=1e-37)
+    np.testing.assert_allclose([last, later], start * alpha, rtol=2e-7, atol=1e-37)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    every=st.integers(1, 10**8),
+    factor=st.floats(0.015625, 1.0, width=32),
+    n=st.integers(1, 20),
+)
+def test_step_decay_drops_by_its_factor_at_each_boundary_only(every, factor, n):
+    before, on, after = at(
+        ro.step_decay(2.0, every, factor), [n * every - 1, n * every, (n + 1) * every - 1]
+    )
+    np.testing.assert_allclose(on, before * factor, rtol=1e-6, atol=1e-37)
+    assert on == after
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    peak=st.floats(0.0078125, 10.0, width=32),
+    start=values,
+    warmup=st.integers(1, 10**6),
+    rest=st.integers(1, 10**6),
+    end=st.floats(0.0, 1.0, width=32, allow_subnormal=False),
+)
+def test_warmup_meets_the_cosine(peak, start, warmup, rest, end):
+    schedule = ro.warmup_cosine_decay_schedule(start, peak, warmup, warmup + rest, end)
+    first, before, top, last = at(schedule, [0, warmup - 1, warmup, warmup + rest])
+    np.testing.assert_allclose([first, top], [start, peak], rtol=3e-7)
+    assert abs(before - top) <= abs(peak - start) / warmup + 3e-7 * max(peak, start)
+    np.testing.assert_allclose(last, end, rtol=5e-7, atol=1e-37)
+
+
+@settings(deadline=None, max_examples=40)
+@given(T=st.integers(2, 10**6), m=st.integers(1, 3), n=st.integers(1, 4), q=st.floats(0.25, 1.0))
+def test_restarts_jump_to_the_next_peak(T, m, n, q):
+    start = sum(T * m**i for i in range(n))
+    before, on = at(ro.cosine_restarts(1.0, T, m, q), [start - 1, start])
+    np.testing.assert_allclose(on, q**n, rtol=1e-6)
+    length = T * m ** (n - 1)
+    np.testing.assert_allclose(before, q ** (n - 1) * np.sin(np.pi / 2 / length) ** 2, rtol=2e-6)
+
+
+# --- the odd ends -------------------------------------------------------------------------
+
+
+def test_warmup_by_share_equals_warmup_by_steps():
+    t = jnp.arange(1200)
+    by_share = ro.warmup_cosine_decay_schedule(0.0, 1.0, 0.05, 1000)
+    by_steps = ro.warmup_cosine_decay_schedule(0.0, 1.0, 50, 1000)
+    one_step = ro.warmup_cosine_decay_schedule(0.0, 1.0, 1, 1000)
+    np.testing.assert_array_equal(by_share(t), by_steps(t))
+    assert float(one_step(0)) == 0.0
+    assert float(one_step(1)) == 1.0
+
+
+def test_no_warmup_starts_at_the_peak():
+    assert float(ro.linear_warmup(0.25, 0)(0)) == 0.25
+    assert float(ro.warmup_cosine_decay_schedule(0.0, 0.25, 0, 10)(0)) == 0.25
+
+
+def test_an_exhausted_cosine_is_exactly_zero():
+    schedule = ro.cosine_decay_schedule(0.1, 1000)
+    assert at(schedule, [1000, 1001, LAST]).tolist() == [0.0, 0.0, 0.0]
+    assert float(schedule(999)) > 0
+
+
+def test_hyperparameters_may_be_traced():
+    @jax.jit
+    def traced(peak, rate, count):
+        return (
+            ro.linear_warmup(peak, 10)(count),
+            ro.cosine_decay_schedule(peak, 100, alpha=rate)(count),
+            ro.warmup_cosine_decay_schedule(0.0, peak, 5, 100, end_value=rate)(count),
+            ro.exponential_decay(peak, 10, rate)(count),
+            ro.step_decay(peak, 10, rate)(count),
+            ro.cosine_restarts(peak, 10, 2, rate, rate)(count),
+            ro.polynomial_schedule(peak, rate, peak, 100)(count),
+        )
+
+    for t in (0, 3, 10, 25, 100):
+        plain = (
+            ro.linear_warmup(0.5, 10)(t),
+            ro.cosine_decay_schedule(0.5, 100, alpha=0.25)(t),
+            ro.warmup_cosine_decay_schedule(0.0, 0.5, 5, 100, end_value=0.25)(t),
+            ro.exponential_decay(0.5, 10, 0.25)(t),
+            ro.step_decay(0.5, 10, 0.25)(t),
+            ro.cosine_restarts(0.5, 10, 2, 0.25, 0.25)(t),
+            ro.polynomial_schedule(0.5, 0.25, 0.5, 100)(t),
+        )
+        np.testing.assert_allclose(traced(0.5, 0.25, jnp.asarray(t)), plain, rtol=1e-6)
+
+
+def test_polynomial_has_a_gradient_everywhere():
+    def value(start, end, power, t):
+        return ro.polynomial_schedule(start, end, power, 10)(t)
+
+    for t in (0, 4, 10, 12):
+        slopes = jax.grad(value, argnums=(0, 1, 2))(0.5, 0.25, 2.0, t)
+        left = (10 - min(t, 10)) / 10
+        expected = (left**2, 1 - left**2, 0.25 * left**2 * math.log(left) if left else 0.0)
+        np.testing.assert_allclose(slopes, expected, rtol=1e-5, atol=1e-7)
+
+
+WRONG = [
+    (lambda: ro.polynomial_schedule(1.0, 0.0, -1, 10), "power"),
+    (lambda: ro.polynomial_schedule(1.0, 0.0, 2, -1), "transition_steps"),
+    (lambda: ro.polynomial_schedule(1.0, 0.0, 2, 10, -1), "transition_begin"),
+    (lambda: ro.linear_schedule(1.0, 0.0, -1), "transition_steps"),
+    (lambda: ro.linear_warmup(1.0, -1), "warmup_steps"),
+    (lambda: ro.piecewise_constant_schedule(1.0, {10: -0.5}), "scale at 10"),
+    (lambda: ro.exponential_decay(1.0, -1, 0.5), "transition_steps"),
+    (lambda: ro.exponential_decay(1.0, 10, -0.5), "decay_rate"),
+    (lambda: ro.exponential_decay(1.0, 10, math.nan), "decay_rate"),
+    (lambda: ro.exponential_decay(1.0, 10, 0.5, -1), "transition_begin"),
+    (lambda: ro.step_decay(1.0, 0), "every_steps"),
+    (lambda: ro.step_decay(1.0, 10, 0.0), "factor"),
+    (lambda: ro.step_decay(1.0, 10, 1.5), "factor"),
+    (lambda: ro.cosine_decay_schedule(1.0, 0), "decay_steps"),
+    (lambda: ro.cosine_restarts(1.0, 0), "first_decay_steps"),
+    (lambda: ro.cosine_restarts(1.0, 10, 0), "t_mul"),
+    (lambda: ro.cosine_restarts(1.0, 10, m_mul=-1.0), "m_mul"),
+    (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, 10, 0), "decay_steps"),
+    (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, -1, 10), "warmup_steps"),
+    (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, 10, 10), "warmup_steps"),
+]
+
+
+@pytest.mark.parametrize(("make", "named"), WRONG)
+def test_wrong_hyperparameters_are_named(make, named):
+    with pytest.raises(ValueError, match=f"{named} must be in"):
+        make()
+
+
+def test_a_hyperparameter_that_is_no_number():
+    with pytest.raises(TypeError, match="decay_steps must be a number"):
+        ro.cosine_decay_schedule(1.0, "many")
