@@ -31,7 +31,29 @@ from regopt_jax.optimizers.recommended import recommended as recommended
 from regopt_jax.optimizers.rmsprop import rmsprop as rmsprop
 from regopt_jax.optimizers.sgd import sgd as sgd
 from regopt_jax.regularizers.base import Regularizer as Regularizer
-from regopt_jax.regularizers.norms import elastic_net as elastic_net, l1 as l1, l2 as l2
+from regopt_jax.regularizers.constraints import (
+    box as box,
+    l1_ball as l1_ball,
+    l2_ball as l2_ball,
+    nonnegative as nonnegative,
+    simplex as simplex,
+    unit_columns as unit_columns,
+)
+from regopt_jax.regularizers.groups import (
+    group_lasso as group_lasso,
+    sparse_group_lasso as sparse_group_lasso,
+)
+from regopt_jax.regularizers.nonconvex import (
+    l0 as l0,
+    l_half as l_half,
+    l_two_thirds as l_two_thirds,
+)
+from regopt_jax.regularizers.norms import (
+    elastic_net as elastic_net,
+    huber_l1 as huber_l1,
+    l1 as l1,
+    l2 as l2,
+)
 from regopt_jax.regularizers.placements import (
     add_decayed_weights as add_decayed_weights,
     coupled as coupled,
@@ -40,6 +62,7 @@ from regopt_jax.regularizers.placements import (
     proximal as proximal,
 )
 from regopt_jax.regularizers.regularize import regularize as regularize
+from regopt_jax.regularizers.spectral import nuclear_norm as nuclear_norm
 from regopt_jax.schedules.join import (
     join_schedules as join_schedules,
     sgdr_schedule as sgdr_schedule,

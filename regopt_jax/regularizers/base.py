@@ -6,6 +6,7 @@ library asks of it (its value, gradient, proximal map) is worked out term by ter
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ class Term:
 class Regularizer:
     """A penalty on a parameter tree that can be added, scaled and restricted.
 
-    Made by :func:`l1`, :func:`l2`, :func:`elastic_net`. It is a pytree whose leaves
+    Made by :func:`l1`, :func:`group_lasso` and others. It is a pytree whose leaves
     are its strengths, so it can be passed to jitted functions and ``vmap``-ped over.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
@@ -123,7 +124,7 @@ class Regularizer:
             return NotImplemented
         return Regularizer(self.terms + other.terms)
 
-    def __mul__(self, factor: ArrayLike) -> "Regularizer":
+    def __mul__(self, factor: ScalarOrSchedule) -> "Regularizer":
         _hyperparams.check("Regularizer", factor=(factor, "[0, inf)"))
         return self.scaled(factor)
 
@@ -186,7 +187,7 @@ def _prox(terms: list[Term], z: Array, metric: Array) -> Array:
     """The proximal map of a sum on one leaf, where it is known exactly.
 
     A quadratic is absorbed into the metric: ½d(x-z)² + ½λx² is, up to a constant,
-    ½(d+λ)(x - dz/(d+λ))². The maps of the other terms apply in their order.
+    ½(d+λ)(x - dz/(d+λ))². The maps of the others apply one after the other.
     """
     quadratics = [term for term in terms if term.penalty.quadratic]
     others = [term for term in terms if not term.penalty.quadratic]
@@ -197,17 +198,22 @@ def _prox(terms: list[Term], z: Array, metric: Array) -> Array:
     merged: dict[Penalty, Array] = {}
     for term in others:
         merged[term.penalty] = merged.get(term.penalty, 0) + _as(term.strength, z)
-    orders = [penalty.order for penalty in merged]
-    if len(merged) > 1 and (None in orders or len(set(orders)) < len(orders)):
-        names = " + ".join(type(penalty).__name__ for penalty in merged)
-        raise ValueError(
-            f"The proximal map of {names} on the same leaf has no known closed form. "
-            "Restrict them to different leaves with .on(select(...)), or place one of them "
-            "by coupled, decoupled or penalize."
-        )
-    for penalty in sorted(merged, key=lambda p: p.order or 0):
+    for penalty in _in_order(list(merged)):
         z = penalty.prox(z, merged[penalty], metric)
     return z
+
+
+def _in_order(penalties: list[Penalty]) -> tuple[Penalty, ...]:
+    """The order in which the proximal maps of penalties compose to that of their sum."""
+    for order in itertools.permutations(penalties):
+        if all(a.precedes(b) for a, b in itertools.combinations(order, 2)):
+            return order
+    names = " + ".join(type(penalty).__name__ for penalty in penalties)
+    raise ValueError(
+        f"The proximal map of {names} on the same leaf has no known closed form. "
+        "Restrict them to different leaves with .on(select(...)), or place one of them "
+        "by coupled, decoupled or penalize."
+    )
 
 
 def of_penalty(who: str, penalty: Penalty, strength: ScalarOrSchedule) -> Regularizer:

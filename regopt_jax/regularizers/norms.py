@@ -1,8 +1,79 @@
-"""Regularisers that are norms."""
+"""Convex penalties that sum over elements: L1, L2, the elastic net, Huber's L1."""
 
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._trees import Array, ArrayLike, abs_sq
 from regopt_jax.regularizers.base import Regularizer, of_penalty
-from regopt_jax.regularizers.penalties import L1, SquaredL2
+from regopt_jax.regularizers.penalties import Penalty
+
+
+@dataclasses.dataclass(frozen=True)
+class L1(Penalty):
+    """r(x) = ‖x‖₁."""
+
+    even: ClassVar[bool] = True
+    separable_convex: ClassVar[bool] = True
+
+    def precedes(self, other: Penalty) -> bool:
+        return other.radial or (other.separable_convex and other.indicator)
+
+    def value(self, x: Array) -> Array:
+        return jnp.sum(jnp.abs(x))
+
+    def grad(self, x: Array) -> Array:
+        return jnp.sign(x)
+
+    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
+        return jnp.sign(z) * jnp.maximum(jnp.abs(z) - strength / metric, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class SquaredL2(Penalty):
+    """r(x) = ½‖x‖²."""
+
+    quadratic: ClassVar[bool] = True
+    even: ClassVar[bool] = True
+    separable_convex: ClassVar[bool] = True
+
+    def value(self, x: Array) -> Array:
+        return 0.5 * jnp.sum(abs_sq(x))
+
+    def grad(self, x: Array) -> Array:
+        return x
+
+    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
+        return z / (1 + strength / metric)
+
+
+@dataclasses.dataclass(frozen=True)
+class HuberL1(Penalty):
+    """r(x) = Σ x²/2δ where |x| ≤ δ, |x| - δ/2 elsewhere."""
+
+    delta: float
+
+    even: ClassVar[bool] = True
+    separable_convex: ClassVar[bool] = True
+
+    def precedes(self, other: Penalty) -> bool:
+        return other.separable_convex and other.indicator
+
+    def value(self, x: Array) -> Array:
+        size = jnp.abs(x)
+        inside = abs_sq(x) / (2 * self.delta)
+        return jnp.sum(jnp.where(size <= self.delta, inside, size - self.delta / 2))
+
+    def grad(self, x: Array) -> Array:
+        return x / jnp.maximum(jnp.abs(x), self.delta)
+
+    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
+        threshold = strength / metric
+        shrunk = z / (1 + threshold / self.delta)
+        return jnp.where(jnp.abs(z) <= self.delta + threshold, shrunk, z - threshold * jnp.sign(z))
 
 
 def l1(strength: ScalarOrSchedule) -> Regularizer:
@@ -16,9 +87,11 @@ def l1(strength: ScalarOrSchedule) -> Regularizer:
     Raises:
       ValueError: a negative strength.
 
+    Tibshirani, *Regression shrinkage and selection via the lasso*, 1996.
+
     >>> import jax.numpy as jnp
-    >>> l1(0.5).prox(jnp.array([2.0, -0.25])).tolist()
-    [1.5, -0.0]
+    >>> l1(0.5).prox(jnp.array([2.0, 0.25])).tolist()
+    [1.5, 0.0]
     """
     return of_penalty("l1", L1(), strength)
 
@@ -61,3 +134,25 @@ def elastic_net(l1_strength: ScalarOrSchedule, l2_strength: ScalarOrSchedule) ->
     [1.0, 0.0]
     """
     return l1(l1_strength) + l2(l2_strength)
+
+
+def huber_l1(strength: ScalarOrSchedule, delta: float) -> Regularizer:
+    r"""L1 made smooth at zero: :math:`R(W) = λ \sum_i h_δ(w_i)`, Huber's function.
+
+    .. math:: h_δ(w) = w^2/2δ \;(|w| ≤ δ), \quad |w| - δ/2 \text{ beyond}; \qquad
+       \operatorname{prox}(z) = z/(1 + λ/dδ) \;(|z| ≤ δ + λ/d),
+       \quad z - \operatorname{sign}(z)\,λ/d \text{ beyond}
+
+    Args:
+      strength: λ ≥ 0, a scalar or a schedule.
+      delta: δ > 0, where the parabola becomes a line.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+    >>> import jax.numpy as jnp
+    >>> huber_l1(1.0, delta=0.5).grad(jnp.array([0.25, -3.0])).tolist()
+    [0.5, -1.0]
+    """
+    _hyperparams.check("huber_l1", delta=(delta, "(0, inf)"))
+    return of_penalty("huber_l1", HuberL1(delta), strength)

@@ -1,4 +1,4 @@
-"""Penalties on one array, at unit strength.
+"""What a penalty on one array is, at unit strength.
 
 Each states its value, a gradient (a subgradient where there is none) and its proximal
 map in a diagonal metric d > 0,
@@ -9,23 +9,32 @@ map in a diagonal metric d > 0,
 import dataclasses
 from typing import ClassVar
 
-import jax.numpy as jnp
-
-from regopt_jax._trees import Array, ArrayLike, abs_sq
+from regopt_jax._trees import Array, ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
 class Penalty:
     """A penalty r on one array; subclasses give its value, gradient and proximal map.
 
+    The class attributes are what the proximal map of a sum is decided by.
+
     Attributes:
       quadratic: r is ½‖x‖², which the proximal map of any other penalty absorbs.
-      order: where its proximal map comes in that of a sum (the lower first), where
-        the two compose to the exact proximal map; ``None`` where that is not known.
+      even: r(x) is unchanged by flipping signs of x and grows with every |xᵢ|.
+      separable_convex: r is a sum of convex functions of one element each.
+      radial: r is a function of the norm of x, or of each of its groups.
+      indicator: r is 0 on a set and infinite outside, so it has no strength.
     """
 
     quadratic: ClassVar[bool] = False
-    order: ClassVar[int | None] = None
+    even: ClassVar[bool] = False
+    separable_convex: ClassVar[bool] = False
+    radial: ClassVar[bool] = False
+    indicator: ClassVar[bool] = False
+
+    def precedes(self, other: "Penalty") -> bool:
+        """Whether the proximal map of the sum with ``other`` is other's after this one's."""
+        return False
 
     def value(self, x: Array) -> Array:
         """r(x), a real scalar."""
@@ -35,40 +44,19 @@ class Penalty:
         """A subgradient of r at x; the smallest where there are several."""
         raise NotImplementedError
 
-    def prox(self, z: Array, strength: ArrayLike, metric: ArrayLike) -> Array:
+    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
         """The proximal map of ``strength`` · r at z, in a metric that broadcasts to z."""
         raise NotImplementedError
 
 
-@dataclasses.dataclass(frozen=True)
-class L1(Penalty):
-    """r(x) = ‖x‖₁."""
+def require_scalar(metric: Array, name: str, instead: str) -> None:
+    """Refuse a metric that differs between elements.
 
-    order: ClassVar[int | None] = 1
-
-    def value(self, x: Array) -> Array:
-        return jnp.sum(jnp.abs(x))
-
-    def grad(self, x: Array) -> Array:
-        return jnp.sign(x)
-
-    def prox(self, z: Array, strength: ArrayLike, metric: ArrayLike) -> Array:
-        """Soft thresholding, sign(z) (|z| - λ/d)₊."""
-        return jnp.sign(z) * jnp.maximum(jnp.abs(z) - strength / metric, 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class SquaredL2(Penalty):
-    """r(x) = ½‖x‖²."""
-
-    quadratic: ClassVar[bool] = True
-
-    def value(self, x: Array) -> Array:
-        return 0.5 * jnp.sum(abs_sq(x))
-
-    def grad(self, x: Array) -> Array:
-        return x
-
-    def prox(self, z: Array, strength: ArrayLike, metric: ArrayLike) -> Array:
-        """Shrinkage, z / (1 + λ/d)."""
-        return z / (1 + strength / metric)
+    Raises:
+      ValueError: says what to use instead.
+    """
+    if metric.ndim > 0 and metric.size > 1:
+        raise ValueError(
+            f"{name} has no closed-form proximal map in a diagonal metric of shape "
+            f"{metric.shape}, which an adaptive method steps in. {instead}"
+        )
