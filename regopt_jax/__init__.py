@@ -39,6 +39,12 @@ from regopt_jax.regularizers.constraints import (
     simplex as simplex,
     unit_columns as unit_columns,
 )
+from regopt_jax.regularizers.gradients import (
+    add_decayed_weights as add_decayed_weights,
+    coupled as coupled,
+    decoupled as decoupled,
+    penalize as penalize,
+)
 from regopt_jax.regularizers.groups import (
     group_lasso as group_lasso,
     sparse_group_lasso as sparse_group_lasso,
@@ -54,13 +60,7 @@ from regopt_jax.regularizers.norms import (
     l1 as l1,
     l2 as l2,
 )
-from regopt_jax.regularizers.placements import (
-    add_decayed_weights as add_decayed_weights,
-    coupled as coupled,
-    decoupled as decoupled,
-    penalize as penalize,
-    proximal as proximal,
-)
+from regopt_jax.regularizers.proximal import constant_norm as constant_norm, proximal as proximal
 from regopt_jax.regularizers.regularize import regularize as regularize
 from regopt_jax.regularizers.spectral import nuclear_norm as nuclear_norm
 from regopt_jax.schedules.join import (

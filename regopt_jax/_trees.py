@@ -4,7 +4,7 @@
 ``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -92,6 +92,30 @@ def check_inexact(who: str, tree: PyTree) -> None:
                 "Optimise floating-point or complex arrays only; set the others to None "
                 "(regopt_jax.trainable does) or mask them out."
             )
+
+
+def map_leaves(who: str, function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
+    """Map over a tree and others named by what they hold; ``None`` in any gives ``None``.
+
+    Raises:
+      ValueError: a tree differs from the first in structure or in a shape; names the path.
+    """
+    leaves, treedef = flatten(tree)
+    columns = [leaves]
+    for what, other in others.items():
+        column = align(who, what, other, tree, treedef)
+        if what != "mask":
+            present = [x if o is None else o for x, o in zip(leaves, column, strict=True)]
+            check_shapes(who, what.removesuffix("s"), tree, leaves, present)
+        columns.append(column)
+
+    def one(*xs: Any) -> Any:
+        if any(x is None for x in xs):
+            return None
+        with jax.numpy_dtype_promotion("standard"):
+            return function(*xs)
+
+    return treedef.unflatten([one(*xs) for xs in zip(*columns, strict=True)])
 
 
 def params_needed(who: str, updates: PyTree) -> ValueError:

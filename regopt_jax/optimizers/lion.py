@@ -7,7 +7,7 @@ from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.combine.select import Mask
-from regopt_jax.regularizers.placements import add_decayed_weights
+from regopt_jax.regularizers.gradients import add_decayed_weights
 from regopt_jax.transforms.scale import scale_by_learning_rate
 from regopt_jax.transforms.sign import scale_by_lion
 

@@ -21,6 +21,7 @@ class _Indicator(Penalty):
     """0 on a set, infinite outside; subclasses give the Euclidean projection."""
 
     indicator: ClassVar[bool] = True
+    flat: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         """The nearest point of the set."""
@@ -40,7 +41,7 @@ class _Indicator(Penalty):
         return jnp.zeros_like(x)
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        if not self.separable_convex:
+        if not self.separable:
             require_scalar(
                 metric,
                 type(self).__name__,
@@ -54,7 +55,8 @@ class _Indicator(Penalty):
 class Nonnegative(_Indicator):
     """x ≥ 0."""
 
-    separable_convex: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
         return other.even
@@ -70,7 +72,8 @@ class Box(_Indicator):
     low: float
     high: float
 
-    separable_convex: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         return optax.projections.projection_box(z, self.low, self.high)
@@ -82,6 +85,7 @@ class L2Ball(_Indicator):
 
     radius: float
 
+    convex: ClassVar[bool] = True
     even: ClassVar[bool] = True
     radial: ClassVar[bool] = True
 
@@ -96,6 +100,7 @@ class L1Ball(_Indicator):
 
     radius: float
 
+    convex: ClassVar[bool] = True
     even: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
@@ -107,6 +112,8 @@ class Simplex(_Indicator):
     """x ≥ 0, Σ x = total."""
 
     total: float
+
+    convex: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         return optax.projections.projection_simplex(z.ravel(), self.total).reshape(z.shape)

@@ -30,6 +30,7 @@ class GroupLasso(Penalty):
     size_weighted: bool
 
     even: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
     radial: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:

@@ -19,7 +19,9 @@ from regopt_jax.regularizers.penalties import Penalty
 class L0(Penalty):
     """r(x) = the number of elements that are not zero."""
 
+    flat: ClassVar[bool] = True
     even: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(x != 0).astype(x.real.dtype)
@@ -36,6 +38,7 @@ class _Power(Penalty):
 
     exponent: ClassVar[float]
     even: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.abs(x) ** self.exponent)

@@ -17,10 +17,11 @@ class L1(Penalty):
     """r(x) = ‖x‖₁."""
 
     even: ClassVar[bool] = True
-    separable_convex: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
-        return other.radial or (other.separable_convex and other.indicator)
+        return other.radial or (other.separable and other.indicator)
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.abs(x))
@@ -38,7 +39,8 @@ class SquaredL2(Penalty):
 
     quadratic: ClassVar[bool] = True
     even: ClassVar[bool] = True
-    separable_convex: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return 0.5 * jnp.sum(abs_sq(x))
@@ -57,10 +59,11 @@ class HuberL1(Penalty):
     delta: float
 
     even: ClassVar[bool] = True
-    separable_convex: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
-        return other.separable_convex and other.indicator
+        return other.separable and other.indicator
 
     def value(self, x: Array) -> Array:
         size = jnp.abs(x)

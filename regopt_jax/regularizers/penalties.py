@@ -21,16 +21,20 @@ class Penalty:
     Attributes:
       quadratic: r is ½‖x‖², which the proximal map of any other penalty absorbs.
       even: r(x) is unchanged by flipping signs of x and grows with every |xᵢ|.
-      separable_convex: r is a sum of convex functions of one element each.
+      separable: r is a sum of functions of one element each.
+      convex: r is convex.
       radial: r is a function of the norm of x, or of each of its groups.
       indicator: r is 0 on a set and infinite outside, so it has no strength.
+      flat: its gradient is zero wherever it exists, so only a proximal map can act.
     """
 
     quadratic: ClassVar[bool] = False
     even: ClassVar[bool] = False
-    separable_convex: ClassVar[bool] = False
+    separable: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
     radial: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
+    flat: ClassVar[bool] = False
 
     def precedes(self, other: "Penalty") -> bool:
         """Whether the proximal map of the sum with ``other`` is other's after this one's."""

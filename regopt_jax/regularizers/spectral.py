@@ -1,6 +1,7 @@
 """Penalties on the singular values of a matrix."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -13,6 +14,8 @@ from regopt_jax.regularizers.penalties import Penalty, require_scalar
 @dataclasses.dataclass(frozen=True)
 class Nuclear(Penalty):
     """r(x) = the sum of the singular values of x, its last axis against the others."""
+
+    convex: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.linalg.svd(_matrix(x), compute_uv=False))
