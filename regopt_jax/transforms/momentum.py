@@ -8,6 +8,7 @@ correction divides by.
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -23,7 +24,8 @@ def moving_average(x: Array, average: Array, decay: ArrayLike) -> Array:
 
 def bias(decay: ArrayLike, count: ArrayLike) -> Array:
     r"""The share :math:`1 - β^t` of a moving average's weights spent after t steps from zero."""
-    return jnp.asarray(1 - decay ** jnp.asarray(count))
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.asarray(1 - decay ** jnp.asarray(count))
 
 
 def unbiased(average: Array, share: Array) -> Array:
