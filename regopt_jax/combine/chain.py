@@ -68,9 +68,10 @@ def chain(*transformations: optax.GradientTransformation) -> GradientTransformat
 
     def states(state: Any) -> tuple[Any, ...]:
         if not isinstance(state, tuple | list) or len(state) != len(parts):
-            size = f"{len(state)} parts" if hasattr(state, "__len__") else type(state).__name__
+            is_tuple = isinstance(state, tuple | list)
+            what = f"has {len(state)} parts" if is_tuple else f"is a {type(state).__name__}"
             raise ValueError(
-                f"chain: the state has {size} but the chain has {len(parts)} "
+                f"chain: the state {what} but the chain has {len(parts)} parts "
                 f"({', '.join(part.name for part in parts)}). Pass the state that this "
                 "chain's `init` or `update` returned."
             )

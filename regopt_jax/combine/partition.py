@@ -36,13 +36,14 @@ def label_by(
     """
 
     def labels(params: PyTree) -> PyTree:
-        _, treedef = _trees.flatten(params)
+        leaves, treedef = _trees.flatten(params)
         columns = [_trees.flatten(selector(params))[0] for selector in selectors.values()]
         chosen = [
             next((label for label, on in zip(selectors, row, strict=True) if on), default)
             for row in zip(*columns, strict=True)
         ]
-        rest = [p for p, c in zip(_trees.leaf_paths(params), chosen, strict=True) if c is None]
+        each = zip(_trees.leaf_paths(params), leaves, chosen, strict=True)
+        rest = [path for path, leaf, label in each if label is None and leaf is not None]
         if rest:
             raise ValueError(f"label_by: no selector matches {', '.join(rest)}; give a default.")
         return treedef.unflatten(chosen)
@@ -55,7 +56,7 @@ class Assignment:
     """Which leaves each label of a partition holds; prints as a table.
 
     Attributes:
-      groups: for each label its leaves, as path to shape.
+      groups: for each label its leaves, as path to shape; without those that are ``None``.
     """
 
     groups: Mapping[Hashable, Mapping[str, tuple[int, ...]]]
@@ -97,7 +98,8 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
     for label, subtree, path in _labelled(param_labels, params):
         for inner, leaf in zip(_trees.leaf_paths(subtree), _trees.flatten(subtree)[0], strict=True):
             whole = path if inner == "<root>" else f"{path}/{inner}".removeprefix("<root>/")
-            groups.setdefault(label, {})[whole] = jnp.shape(leaf) if leaf is not None else ()
+            if leaf is not None:
+                groups.setdefault(label, {})[whole] = jnp.shape(leaf)
     return Assignment(groups)
 
 
