@@ -79,6 +79,12 @@ from regopt_jax.schedules.shapes import (
     polynomial_schedule as polynomial_schedule,
     step_decay as step_decay,
 )
+from regopt_jax.solvers.optimality import optimality as optimality
+from regopt_jax.solvers.path import path as path
+from regopt_jax.solvers.proximal_gradient import (
+    fista as fista,
+    proximal_gradient as proximal_gradient,
+)
 from regopt_jax.training.step import (
     TrainState as TrainState,
     train_step as train_step,

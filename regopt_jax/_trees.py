@@ -94,6 +94,9 @@ def check_inexact(who: str, tree: PyTree) -> None:
             )
 
 
+_PER_LEAF = ("mask", "metric")
+
+
 def map_leaves(who: str, function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
     """Map over a tree and others named by what they hold; ``None`` in any gives ``None``.
 
@@ -104,7 +107,7 @@ def map_leaves(who: str, function: Callable[..., Any], tree: PyTree, **others: P
     columns = [leaves]
     for what, other in others.items():
         column = align(who, what, other, tree, treedef)
-        if what != "mask":
+        if what not in _PER_LEAF:
             present = [x if o is None else o for x, o in zip(leaves, column, strict=True)]
             check_shapes(who, what.removesuffix("s"), tree, leaves, present)
         columns.append(column)
@@ -135,7 +138,7 @@ def abs_sq(x: Array) -> Array:
 def at_least_float32(x: ArrayLike) -> Array:
     """The array in float32 if it is narrower, else as it is."""
     x = jnp.asarray(x)
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32)) if x.dtype.itemsize < 4 else x
+    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
 
 
 def global_norm(tree: PyTree) -> Array:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams, _trees
+from regopt_jax._core import promoting
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.combine.select import Selector, everything
@@ -168,7 +169,8 @@ class Regularizer:
                 out.append(None)
                 continue
             acting = [term for term, mask in zip(self.terms, masks, strict=True) if mask[i]]
-            out.append(function(jnp.asarray(leaf), acting))
+            with promoting(leaf):
+                out.append(function(jnp.asarray(leaf), acting))
         return treedef.unflatten(out)
 
 

@@ -28,9 +28,10 @@ class _Indicator(Penalty):
         raise NotImplementedError
 
     def projected(self, z: Array) -> Array:
-        """:meth:`project` in the dtype of ``z``, which Optax's projections leave to promotion."""
+        """:meth:`project` in the widest float, which Optax's projections promote to."""
         with jax.numpy_dtype_promotion("standard"):
-            return self.project(z).astype(z.dtype)
+            wide = z.astype(jnp.promote_types(z.dtype, jnp.result_type(float)))
+            return self.project(wide).astype(z.dtype)
 
     def value(self, x: Array) -> Array:
         slack = 8 * jnp.finfo(x.dtype).eps * jnp.maximum(jnp.max(jnp.abs(x), initial=0), 1)

@@ -1,0 +1,42 @@
+"""How far a point is from stationary."""
+
+import jax.numpy as jnp
+
+from regopt_jax import _trees
+from regopt_jax._trees import Array, PyTree
+from regopt_jax.regularizers.base import Regularizer
+
+
+def optimality(
+    regularizer: Regularizer, params: PyTree, grads: PyTree, metric: PyTree = 1.0
+) -> Array:
+    r"""The natural residual of the conditions :math:`0 ∈ ∇f(W) + ∂R(W)`.
+
+    .. math:: \lVert W - \operatorname{prox}^D_R(W - D^{-1} ∇f(W)) \rVert
+
+    Zero exactly where they hold, whatever the metric; for a set it is the distance that a
+    projected gradient step moves.
+
+    Args:
+      regularizer: R.
+      params: W.
+      grads: :math:`∇f(W)` of the loss alone, a tree like ``params``.
+      metric: D > 0, a scalar or a tree like ``params``.
+
+    Returns:
+      A scalar ≥ 0.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> float(optimality(ro.l1(1.0), jnp.array([2.0, 0.0]), jnp.array([-1.0, 0.5])))
+    0.0
+    """
+    leaves, treedef = _trees.flatten(params)
+    if jnp.ndim(metric) == 0 and not isinstance(metric, dict | list | tuple):
+        metric = treedef.unflatten([metric] * len(leaves))
+    stepped = _trees.map_leaves(
+        "optimality", lambda p, g, d: p - g / d, params, gradients=grads, metric=metric
+    )
+    settled = regularizer.prox(stepped, metric)
+    return _trees.global_norm(
+        _trees.map_leaves("optimality", jnp.subtract, params, parameters=settled)
+    )
