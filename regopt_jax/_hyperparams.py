@@ -44,7 +44,10 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
 
 def at(value: ScalarOrSchedule, count: ArrayLike) -> ArrayLike:
     """The hyperparameter's value for the update number ``count``, from 0."""
-    return value(count) if callable(value) else value
+    if not callable(value):
+        return value
+    with jax.numpy_dtype_promotion("standard"):
+        return value(count)
 
 
 def previous(count: Array) -> Array:

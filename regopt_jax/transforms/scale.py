@@ -93,7 +93,9 @@ def signed_factor(hyperparams: Mapping[str, Any], count: Any) -> ArrayLike:
     """What a part of role ``step_size`` multiplies its update number ``count`` by."""
     factor, *flip_sign = hyperparams.values()
     value = _hyperparams.at(factor, count)
-    return -jnp.asarray(value) if any(flip_sign) else value
+    if not any(flip_sign):
+        return value
+    return -value if isinstance(value, int | float) else -jnp.asarray(value)
 
 
 def _scale(
