@@ -2,8 +2,9 @@
 
 import collections
 import functools
+import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import jax
@@ -141,14 +142,18 @@ def named_chain(
         return updates, collections.OrderedDict(zip(names, after, strict=True))
 
     def rebuild(new: Sequence[GradientTransformation]) -> GradientTransformation:
-        unused = list(names)
+        if len(new) == len(parts):
+            return named_chain(*zip(names, new, strict=True))
+        unused = dict(zip(names, parts, strict=True))
+        taken = set(names)
         pairs = []
         for part in new:
-            known = [n for n, old in zip(names, parts, strict=True) if old is part and n in unused]
-            name = known[0] if known else part.name
+            name = next((n for n, old in unused.items() if old is part), None)
+            if name is None:
+                name = _unique(part.name, taken)
+                taken.add(name)
+            unused.pop(name, None)
             pairs.append((name, part))
-            if known:
-                unused.remove(name)
         return named_chain(*pairs)
 
     return GradientTransformation(
@@ -160,3 +165,8 @@ def named_chain(
         metric=product_metric(parts, states),
         composition=Composition(parts, names, states, rebuild, sequential=True),
     )
+
+
+def _unique(name: str, taken: Collection[str]) -> str:
+    later = (f"{name}.{i}" for i in itertools.count(1))
+    return next(n for n in itertools.chain([name], later) if n not in taken)
