@@ -145,11 +145,11 @@ def test_an_empty_tree_is_no_error():
     assert ro.select("z")({}) == {}
 
 
-def test_none_is_never_selected():
+def test_none_has_no_place_in_the_mask():
     tree = {"a": None, "b": jnp.ones(2)}
-    assert ro.select("**")(tree) == {"a": False, "b": True}
-    assert (~ro.select("b", required=False))(tree) == {"a": False, "b": False}
-    assert ro.select(ndim=1)(tree) == {"a": False, "b": True}
+    assert ro.select("**")(tree) == {"a": None, "b": True}
+    assert (~ro.select("b", required=False))(tree) == {"a": None, "b": False}
+    assert ro.select(ndim=1)(tree) == {"a": None, "b": True}
     with pytest.raises(ValueError, match="matches no leaf"):
         ro.select("a")(tree)
 
