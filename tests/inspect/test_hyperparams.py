@@ -1,0 +1,177 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import regopt_jax as ro
+
+PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
+RISING = ro.linear_schedule(0.0, 1.0, 10)
+LABELS = {"w": "x", "b": "y"}
+
+
+def after(tx, updates):
+    state = tx.init(PARAMS)
+    for _ in range(updates):
+        _, state = tx.update(PARAMS, state, PARAMS)
+    return state
+
+
+def rate(tx, updates):
+    """The rate that the next update uses."""
+    return jax.tree.map(lambda r: round(float(r), 6), ro.learning_rate(tx, after(tx, updates)))
+
+
+RATES = {
+    "sgd": (ro.sgd(0.1), [0.1, 0.1, 0.1, 0.1]),
+    "scheduled": (ro.adam(RISING), [0.0, 0.1, 0.2, 0.3]),
+    "rmsprop with momentum": (ro.rmsprop(RISING, momentum=0.9), [0.0, 0.1, 0.2, 0.3]),
+    "nested": (ro.chain(ro.clip(1.0), ro.chain(ro.adam(RISING))), [0.0, 0.1, 0.2, 0.3]),
+    "named": (
+        ro.named_chain(("a", ro.scale_by_adam()), ("b", ro.scale_by_learning_rate(RISING))),
+        [0.0, 0.1, 0.2, 0.3],
+    ),
+    "a product": (
+        ro.chain(ro.scale_by_adam(), ro.scale_by_schedule(RISING), ro.scale(-0.5)),
+        [0.0, 0.05, 0.1, 0.15],
+    ),
+    "accumulate": (ro.accumulate(ro.adam(RISING), 2), [0.0, 0.0, 0.1, 0.1]),
+    "accumulate in a chain": (
+        ro.chain(ro.clip(1.0), ro.accumulate(ro.sgd(RISING), 3)),
+        [0.0, 0.0, 0.0, 0.1],
+    ),
+    "skip_not_finite": (ro.skip_not_finite(ro.sgd(RISING)), [0.0, 0.1, 0.2, 0.3]),
+    "masked": (ro.masked(ro.sgd(RISING), {"w": True, "b": False}), [0.0, 0.1, 0.2, 0.3]),
+    "proximal": (ro.proximal(ro.sgd(RISING), ro.l1(0.1)), [0.0, 0.1, 0.2, 0.3]),
+    "proximal, scheduled": (ro.proximal(ro.sgd(RISING), ro.l1(RISING)), [0.0, 0.1, 0.2, 0.3]),
+    "regularized": (ro.regularize(ro.adam(RISING), ro.l2(RISING), "coupled"), [0.0, 0.1, 0.2, 0.3]),
+    "injected": (optax.inject_hyperparams(ro.adam)(0.25), [0.25, 0.25, 0.25, 0.25]),
+    "partition": (
+        ro.partition({"x": ro.adam(RISING), "y": ro.sgd(0.5)}, LABELS),
+        [{"x": 0.0, "y": 0.5}, {"x": 0.1, "y": 0.5}, {"x": 0.2, "y": 0.5}, {"x": 0.3, "y": 0.5}],
+    ),
+    "partition, then a factor": (
+        ro.chain(ro.partition({"x": ro.adam(RISING), "y": ro.sgd(0.5)}, LABELS), ro.scale(0.5)),
+        [{"x": 0.0, "y": 0.25}, {"x": 0.05, "y": 0.25}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_learning_rate(name):
+    tx, expected = RATES[name]
+    assert [rate(tx, n) for n in range(len(expected))] == expected
+
+
+@pytest.mark.parametrize("name", ["scheduled", "accumulate", "a product"])
+def test_the_learning_rate_is_the_one_the_next_update_uses(name):
+    """Measured: the step over Adam's direction."""
+    tx, expected = RATES[name]
+    direction = ro.scale_by_adam()
+    state, d_state = tx.init(PARAMS), direction.init(PARAMS)
+    for n in range(4):
+        said = float(ro.learning_rate(tx, state))
+        updates, state = tx.update(PARAMS, state, PARAMS)
+        steps, d_state = direction.update(PARAMS, d_state, PARAMS)
+        if np.any(updates["w"]):
+            np.testing.assert_allclose(-updates["w"] / steps["w"], said, rtol=1e-4)
+        assert said == pytest.approx(expected[n])
+
+
+def test_it_can_be_read_under_jit():
+    tx = ro.accumulate(ro.adam(RISING), 2)
+    state = after(tx, 4)
+    np.testing.assert_allclose(jax.jit(lambda s: ro.learning_rate(tx, s))(state), 0.2, rtol=1e-6)
+
+
+def test_no_learning_rate():
+    tx = ro.chain(ro.clip(1.0), ro.scale_by_adam())
+    with pytest.raises(ValueError, match=r"no part of chain\(.*\) sets a step size"):
+        ro.learning_rate(tx, tx.init(PARAMS))
+
+
+# --- every hyperparameter -----------------------------------------------------------------
+
+
+def numbers(found):
+    return {
+        key: round(float(value), 6)
+        for key, value in found.items()
+        if isinstance(value, int | float | jax.Array) and not isinstance(value, bool)
+    }
+
+
+def test_hyperparams_of_a_chain():
+    tx = ro.chain(ro.clip(2.0), ro.adamw(RISING, b1=0.8, weight_decay=RISING))
+    found = ro.hyperparams(tx, after(tx, 3))
+    assert numbers(found) == {
+        "clip/max_delta": 2.0,
+        "adamw/scale_by_adam/b1": 0.8,
+        "adamw/scale_by_adam/b2": 0.999,
+        "adamw/scale_by_adam/eps": 0.0,
+        "adamw/scale_by_adam/eps_root": 0.0,
+        "adamw/add_decayed_weights/weight_decay": 0.3,
+        "adamw/scale_by_learning_rate/learning_rate": 0.3,
+    }
+    assert found["adamw/scale_by_adam/eps"] == 1e-8
+    assert found["adamw/scale_by_learning_rate/flip_sign"] is True
+
+
+def test_hyperparams_of_wrappers_count_optimiser_steps():
+    tx = ro.accumulate(ro.sgd(RISING), lambda step: step + 1)
+    found = ro.hyperparams(tx, after(tx, 3))
+    assert float(found["every_k"]) == 3.0
+    assert found["use_grad_mean"] is True
+    np.testing.assert_allclose(found["sgd/scale_by_learning_rate/learning_rate"], 0.2, rtol=1e-6)
+
+
+def test_parts_of_the_same_name_get_their_position():
+    tx = ro.chain(ro.scale(2.0), ro.trace(0.5), ro.scale(3.0))
+    found = ro.hyperparams(tx, tx.init(PARAMS))
+    assert (found["scale.0/step_size"], found["scale.2/step_size"]) == (2.0, 3.0)
+    assert found["trace/decay"] == 0.5
+
+
+def test_hyperparams_of_a_partition_go_by_label():
+    tx = ro.partition({"x": ro.adam(RISING), "y": ro.sgd(0.5)}, LABELS)
+    found = ro.hyperparams(tx, after(tx, 2))
+    np.testing.assert_allclose(found["x/scale_by_learning_rate/learning_rate"], 0.2, rtol=1e-6)
+    assert found["y/scale_by_learning_rate/learning_rate"] == 0.5
+
+
+def test_regularisers_are_evaluated():
+    tx = ro.chain(ro.coupled(ro.l2(RISING)), ro.sgd(0.1))
+    found = ro.hyperparams(tx, after(tx, 3))
+    np.testing.assert_allclose(jax.tree.leaves(found["coupled/regularizer"]), 0.3, rtol=1e-6)
+    tx = ro.proximal(ro.sgd(0.1), ro.l1(RISING))
+    found = ro.hyperparams(tx, after(tx, 3))
+    np.testing.assert_allclose(jax.tree.leaves(found["regularizer"]), 0.3, rtol=1e-6)
+
+
+# --- inject_hyperparams -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [ro.adamw, ro.sgd, ro.rmsprop, ro.lion])
+def test_optax_injects_into_ours(make):
+    tx = optax.inject_hyperparams(make)(learning_rate=0.25)
+    plain = make(learning_rate=0.25)
+    state, plain_state = tx.init(PARAMS), plain.init(PARAMS)
+    assert float(ro.learning_rate(tx, state)) == 0.25
+    updates, state = jax.jit(tx.update)(PARAMS, state, PARAMS)
+    expected, _ = plain.update(PARAMS, plain_state, PARAMS)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5), updates, expected)
+    state.hyperparams["learning_rate"] = jnp.array(0.0)
+    assert float(ro.learning_rate(tx, state)) == 0.0
+    updates, _ = jax.jit(tx.update)(PARAMS, state, PARAMS)
+    assert not np.any(updates["w"])
+
+
+def test_injected_hyperparameters_are_read():
+    tx = ro.chain(ro.clip(1.0), optax.inject_hyperparams(ro.adam)(learning_rate=RISING, b1=0.8))
+    state = after(tx, 1)
+    found = ro.hyperparams(tx, state)
+    by_name = {key.split("/")[-1]: value for key, value in found.items()}
+    np.testing.assert_allclose(by_name["b1"], 0.8, rtol=1e-6)
+    assert float(by_name["max_delta"]) == 1.0
+    assert "learning_rate" in by_name
