@@ -147,8 +147,9 @@ def _minimize(
     _trees.check_inexact(who, init)
     init = jax.tree.map(jnp.asarray, init)
     loss_and_grad = jax.value_and_grad(loss_fn)
-    first = _curvature_step(loss_and_grad, init) if step_size is None else step_size
-    scalar = jnp.result_type(*jax.tree.leaves(init), jnp.float32)
+    with jax.numpy_dtype_promotion("standard"):
+        scalar = jnp.result_type(*jax.tree.leaves(init), jnp.float32)
+        first = _curvature_step(loss_and_grad, init) if step_size is None else step_size
 
     def search(s: _Search) -> _Search:
         value, grads = loss_and_grad(s.y)

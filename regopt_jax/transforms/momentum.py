@@ -52,11 +52,14 @@ def trace(
     .. math:: v_t = ρ v_{t-1} + (1-d) g_t, \qquad u_t = v_t
        \quad\text{or, Nesterov,}\quad u_t = g_t + ρ v_t
 
+    A steady gradient g steps by :math:`g (1-d)/(1-ρ)`, so the metric is
+    :math:`(1-ρ)/(1-d)`: with it a proximal map has the fixed points of the objective.
+
     Args:
       decay: ρ in [0, 1], usually 0.9.
       nesterov: look ahead by one more step of the trace.
       accumulator_dtype: dtype of v; the parameters' when ``None``.
-      dampening: d in [0, 1], PyTorch's; the first step is v₁ = g₁ undampened.
+      dampening: d in [0, 1), PyTorch's; the first step is v₁ = g₁ undampened.
 
     Raises:
       ValueError: a hyperparameter out of its range.
@@ -71,7 +74,7 @@ def trace(
     >>> round(float(u), 6)
     1.9
     """
-    _hyperparams.check("trace", decay=(decay, "[0, 1]"), dampening=(dampening, "[0, 1]"))
+    _hyperparams.check("trace", decay=(decay, "[0, 1]"), dampening=(dampening, "[0, 1)"))
     dampened = not (isinstance(dampening, int | float) and dampening == 0)
 
     def init(p: Array) -> Array:
@@ -84,6 +87,9 @@ def trace(
     def weight(step: Step) -> Array:
         return jnp.where(step.count == 0, 1.0, 1.0 - dampening)
 
+    def metric(v: Array, *_: Array) -> ArrayLike:
+        return (1 - decay) / (1 - dampening)
+
     return leafwise(
         update,
         name="trace",
@@ -92,7 +98,7 @@ def trace(
         state=DampenedTraceState if dampened else optax.TraceState,
         init=init,
         context=weight if dampened else None,
-        metric=unit_metric,
+        metric=metric,
     )
 
 
