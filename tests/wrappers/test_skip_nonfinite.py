@@ -30,17 +30,17 @@ INNER = {
 }
 
 
-@pytest.mark.parametrize("value", [jnp.nan, jnp.inf, -jnp.inf])
-@pytest.mark.parametrize("leaf", ["w", "b"])
 @pytest.mark.parametrize("name", INNER)
-def test_a_bad_step_changes_no_bit(name, leaf, value):
+def test_a_bad_step_changes_no_bit(name):
     tx = ro.skip_not_finite(INNER[name])
     update = jax.jit(tx.update)
     _, state = update(GOOD, tx.init(PARAMS), PARAMS)
-    updates, after = update(bad(value, leaf), state, PARAMS)
-    assert bits(ro.apply_updates(PARAMS, updates)) == bits(PARAMS)
-    assert bits(after.inner_state) == bits(state.inner_state)
-    assert counts(after) == (1, 1, False)
+    for value in (jnp.nan, jnp.inf, -jnp.inf):
+        for leaf in ("w", "b"):
+            updates, after = update(bad(value, leaf), state, PARAMS)
+            assert bits(ro.apply_updates(PARAMS, updates)) == bits(PARAMS)
+            assert bits(after.inner_state) == bits(state.inner_state)
+            assert counts(after) == (1, 1, False)
 
 
 @pytest.mark.parametrize("name", INNER)
