@@ -8,6 +8,7 @@ Here the pair also carries a description of itself as data, which placing a
 regulariser, the proximal map and reading the learning rate all work from.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -143,6 +144,13 @@ def unit_metric(*_: Any) -> float:
     return 1.0
 
 
+def promoting(x: Any) -> contextlib.AbstractContextManager[Any]:
+    """Implicit promotion, if x is complex: its moduli and the scalars it meets are real."""
+    if jnp.iscomplexobj(x):
+        return jax.numpy_dtype_promotion("standard")
+    return contextlib.nullcontext()
+
+
 def _as_tuple(x: Any) -> tuple[Any, ...]:
     return x if isinstance(x, tuple) else (x,)
 
@@ -231,7 +239,9 @@ def leafwise(
             arrays = [jnp.asarray(x) for x in (g, *row, *([p] if needs_params else []))]
             with jax.numpy_dtype_promotion("standard"):
                 wide = jnp.result_type(*arrays) if len(arrays) > 1 else arrays[0].dtype
-            u, *new = _as_tuple(update(*(x.astype(wide) for x in arrays), *extras))
+            arrays = [x.astype(wide) for x in arrays]
+            with promoting(arrays[0]):
+                u, *new = _as_tuple(update(*arrays, *extras))
             kept = [n.astype(jnp.asarray(o).dtype) for n, o in zip(new, row, strict=True)]
             return (u, *kept)
 
@@ -246,12 +256,15 @@ def leafwise(
         count = _hyperparams.previous(new.count) if counts else None
         extras = () if context is None else (context(Step(count, None, params)),)
         rows = columns(new, params, treedef)
-        return treedef.unflatten(
-            [
-                None if p is None else metric(*row, *extras)
-                for p, row in zip(leaves, rows, strict=True)
-            ]
-        )
+
+        def one(p: Any, row: tuple[Any, ...]) -> Any:
+            if p is None:
+                return None
+            with promoting(p):
+                d = metric(*row, *extras)
+            return d.real if jnp.iscomplexobj(d) else d
+
+        return treedef.unflatten(list(map(one, leaves, rows)))
 
     return GradientTransformation(
         init_fn,
