@@ -41,7 +41,7 @@ class Selector:
         leaves, treedef = _trees.flatten(tree)
         paths = _trees.leaf_paths(tree)
         mask = [
-            leaf is not None and self.test(path, leaf)
+            None if leaf is None else self.test(path, leaf)
             for path, leaf in zip(paths, leaves, strict=True)
         ]
         # Where a mask or a partition hides leaves, the ones meant may lie elsewhere.
