@@ -46,6 +46,8 @@ def masked(
     def update(
         updates: PyTree, state: optax.MaskedState, params: PyTree | None = None, **extra_args: Any
     ) -> tuple[PyTree, optax.MaskedState]:
+        if params is not None:
+            _trees.align("masked", "parameters", params, updates, _trees.flatten(updates)[1])
         mask_tree = mask_for(updates if params is None else params)
         if mask_compatible_extra_args:
             structure: Any = jax.tree.structure(updates)
