@@ -36,7 +36,7 @@ def accumulate(
       use_grad_mean: mean of the gradients; their sum otherwise.
       should_skip_update_fn: ``(updates, step, params) -> (skip, info)``; an update
         that it skips is not counted, and ``info`` is kept in the state.
-      accumulator_dtype: dtype of the running mean.
+      accumulator_dtype: dtype of the running mean; complex where the parameter is.
 
     Raises:
       ValueError: k < 1.
@@ -59,18 +59,25 @@ def accumulate(
             return None, ()
         return should_skip_update_fn(updates, state.gradient_step, params)
 
+    def accumulator(p: Array) -> Array:
+        if dtype is None or not jnp.iscomplexobj(p):
+            return zeros_like(p, dtype)
+        with jax.numpy_dtype_promotion("standard"):
+            return zeros_like(p, jnp.promote_types(p.dtype, dtype))
+
     def init(params: PyTree) -> optax.MultiStepsState:
         _trees.check_inexact("accumulate", params)
         state = optax.MultiStepsState(
             mini_step=jnp.zeros([], jnp.int32),
             gradient_step=jnp.zeros([], jnp.int32),
             inner_opt_state=part.init(params),
-            acc_grads=jax.tree.map(lambda p: zeros_like(p, dtype), params),
+            acc_grads=jax.tree.map(accumulator, params),
         )
         zero_updates = jax.tree.map(zeros_like, params)
         return state._replace(skip_state=skip(zero_updates, state, params)[1])
 
     def add(n: Array, g: Array, total: Array) -> Array:
+        n, g, total = jnp.asarray(n), jnp.asarray(g), jnp.asarray(total)
         with jax.numpy_dtype_promotion("standard"):
             new = total + (g - total) / (n + 1) if use_grad_mean else total + g
         return new.astype(total.dtype)
