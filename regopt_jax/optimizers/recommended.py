@@ -37,7 +37,10 @@ def recommended(
     ['clip_by_global_norm', 'adamw']
     """
     _hyperparams.check(
-        "recommended", total_steps=(total_steps, "[1, inf)"), warmup=(warmup, "(0, 1)")
+        "recommended",
+        total_steps=(total_steps, "[1, inf)"),
+        peak=(peak, "[0, inf)"),
+        warmup=(warmup, "(0, 1)"),
     )
     learning_rate = warmup_cosine_decay_schedule(0.0, peak, float(warmup), total_steps)
     return chain(

@@ -1,5 +1,6 @@
 """RMSProp: steps of even size in unevenly scaled directions."""
 
+from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import ArrayLike
@@ -47,6 +48,7 @@ def rmsprop(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     -0.2
     """
+    _hyperparams.check("rmsprop", momentum=(momentum, "[0, 1]"))
     scale_by_root = scale_by_stddev if centered else scale_by_rms
     return chain(
         scale_by_root(decay, eps, initial_scale, eps_in_sqrt, bias_correction),

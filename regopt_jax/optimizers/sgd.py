@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import ArrayLike
@@ -36,6 +37,7 @@ def sgd(
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
     -0.20000000298023224
     """
+    _hyperparams.check("sgd", momentum=(momentum, "[0, 1]"))
     return chain(
         identity() if momentum is None else trace(momentum, nesterov, accumulator_dtype),
         scale_by_learning_rate(learning_rate),

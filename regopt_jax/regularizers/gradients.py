@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _trees
+from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._states import WeightDecaySchedule
@@ -105,11 +105,15 @@ def add_decayed_weights(
       weight_decay: λ, a scalar or a schedule.
       mask: which leaves to decay; as in :func:`masked`.
 
+    Raises:
+      ValueError: a negative ``weight_decay``.
+
     >>> import jax.numpy as jnp
     >>> tx, w = add_decayed_weights(0.5), jnp.array(2.0)
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     2.0
     """
+    _hyperparams.check("add_decayed_weights", weight_decay=(weight_decay, "[0, inf)"))
     tx = decoupled(l2(weight_decay)).named("add_decayed_weights", weight_decay=weight_decay)
     return tx if mask is None else masked(tx, mask)
 
