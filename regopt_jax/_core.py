@@ -62,6 +62,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
         positive diagonal that this update divided by: a tree like ``params`` of
         arrays that broadcast to its leaves. ``None`` where there is none.
       composition: the parts, for a transformation made of others.
+      in_place: how :meth:`step` runs, where that is not ``update`` and adding.
     """
 
     name: str
@@ -70,6 +71,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
     elementwise: bool
     metric: Metric | None
     composition: Composition | None
+    in_place: Callable[..., tuple[PyTree, Any]] | None
 
     def __new__(
         cls,
@@ -82,6 +84,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
         elementwise: bool = False,
         metric: Metric | None = None,
         composition: Composition | None = None,
+        in_place: Callable[..., tuple[PyTree, Any]] | None = None,
     ) -> "GradientTransformation":
         self = super().__new__(cls, init, update)
         self.name = name
@@ -90,7 +93,21 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
         self.elementwise = elementwise
         self.metric = metric
         self.composition = composition
+        self.in_place = in_place
         return self
+
+    def step(
+        self, grads: PyTree, state: Any, params: PyTree, **extra_args: Any
+    ) -> tuple[PyTree, Any]:
+        """The new parameters and state: ``update``, then ``apply_updates``.
+
+        A transformation that may hold a step back, such as ``accumulate``, then touches
+        neither, instead of adding zeros.
+        """
+        if self.in_place is not None:
+            return self.in_place(grads, state, params, **extra_args)
+        updates, state = self.update(grads, state, params, **extra_args)
+        return _trees.apply_updates(params, updates), state
 
     @property
     def parts(self) -> tuple["GradientTransformation", ...]:

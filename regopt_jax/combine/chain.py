@@ -46,6 +46,23 @@ def _run(
     return updates, after
 
 
+def _in_place(
+    parts: Sequence[GradientTransformation], states: Callable[..., Any], join: Callable[..., Any]
+) -> Callable[..., tuple[PyTree, Any]] | None:
+    """The whole step of a chain whose last part takes its step in place."""
+    if not parts or parts[-1].in_place is None:
+        return None
+    *before, last = parts
+
+    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
+        *earlier, own = states(state)
+        updates, after = _run(before, grads, earlier, params, extra)
+        params, own = last.step(updates, own, params, **extra)
+        return params, join([*after, own])
+
+    return in_place
+
+
 def chain(*transformations: optax.GradientTransformation) -> GradientTransformation:
     """Apply transformations one after the other.
 
@@ -89,6 +106,7 @@ def chain(*transformations: optax.GradientTransformation) -> GradientTransformat
         update,
         name="chain",
         role="composite",
+        in_place=_in_place(parts, states, tuple),
         elementwise=all(part.elementwise for part in parts),
         metric=product_metric(parts, states),
         composition=Composition(
@@ -139,7 +157,10 @@ def named_chain(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
     ) -> tuple[PyTree, dict[str, Any]]:
         updates, after = _run(parts, updates, states(state), params, extra_args)
-        return updates, collections.OrderedDict(zip(names, after, strict=True))
+        return updates, join(after)
+
+    def join(after: Sequence[Any]) -> dict[str, Any]:
+        return collections.OrderedDict(zip(names, after, strict=True))
 
     def rebuild(new: Sequence[GradientTransformation]) -> GradientTransformation:
         if len(new) == len(parts):
@@ -161,6 +182,7 @@ def named_chain(
         update,
         name="named_chain",
         role="composite",
+        in_place=_in_place(parts, states, join),
         elementwise=all(part.elementwise for part in parts),
         metric=product_metric(parts, states),
         composition=Composition(parts, names, states, rebuild, sequential=True),

@@ -100,8 +100,7 @@ def train_step(
             metrics["learning_rate"] = learning_rate(tx, state.opt_state)
         if has_aux:
             metrics["aux"] = aux
-        updates, opt_state = tx.update(grads, state.opt_state, state.params, value=loss, grad=grads)
-        params = _trees.apply_updates(state.params, updates)
+        params, opt_state = tx.step(grads, state.opt_state, state.params, value=loss, grad=grads)
         return TrainState(optax.safe_increment(state.step), params, opt_state), metrics
 
     jitted = jax.jit(step, donate_argnums=(0,) if donate else ())

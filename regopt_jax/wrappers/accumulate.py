@@ -10,7 +10,7 @@ import optax
 from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
-from regopt_jax.wrappers.gate import run_if
+from regopt_jax.wrappers.gate import IN_PLACE, UPDATE, Mode, run_or_hold
 
 ShouldSkip = Callable[[PyTree, Array, PyTree | None], tuple[Array, PyTree]]
 
@@ -76,59 +76,67 @@ def accumulate(
         zero_updates = jax.tree.map(zeros_like, params)
         return state._replace(skip_state=skip(zero_updates, state, params)[1])
 
-    def add(n: Array, g: Array, total: Array) -> Array:
-        n, g, total = jnp.asarray(n), jnp.asarray(g), jnp.asarray(total)
+    def add(weight: Array, g: Any, total: Any) -> Any:
+        if g is None:
+            return total
+        g, total = jnp.asarray(g), jnp.asarray(total)
         with jax.numpy_dtype_promotion("standard"):
-            new = total + (g - total) / (n + 1) if use_grad_mean else total + g
+            weight = weight.astype(total.real.dtype)
+            new = total + ((g - total) * weight if use_grad_mean else g)
         return new.astype(total.dtype)
 
-    def update(
-        updates: PyTree,
-        state: optax.MultiStepsState,
-        params: PyTree | None = None,
-        **extra_args: Any,
+    def advance(
+        mode: Mode, updates: PyTree, state: optax.MultiStepsState, params: Any, extra: Any
     ) -> tuple[PyTree, optax.MultiStepsState]:
         k = jnp.asarray(_hyperparams.at(every_k, state.gradient_step), jnp.int32)
         skipped, skip_state = skip(updates, state, params)
         emit = state.mini_step == k - 1
         if skipped is not None:
             emit &= ~skipped
-
         leaves, treedef = _trees.flatten(updates)
         totals = _trees.align("accumulate", "state", state.acc_grads, updates, treedef)
         _trees.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
-        summed = [
-            None if g is None else add(state.mini_step, g, total)
-            for g, total in zip(leaves, totals, strict=True)
-        ]
-        mean = [
-            None if total is None else total.astype(jnp.asarray(g).dtype)
-            for g, total in zip(leaves, summed, strict=True)
-        ]
-        out, inner_state = run_if(
-            emit, part, treedef.unflatten(mean), state.inner_opt_state, params, extra_args
+        # A quotient would be stored once for all its uses; a product is worked out anew.
+        weight = 1 / (state.mini_step + 1).astype(float)
+
+        def run(leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
+            means = [
+                None if g is None else add(weight, g, t).astype(jnp.asarray(g).dtype)
+                for g, t in zip(leaves, totals, strict=True)
+            ]
+            out, inner_state = mode.run(part, treedef.unflatten(means), inner_state, params, extra)
+            pairs = zip(leaves, totals, strict=True)
+            return out, [t if g is None else jnp.zeros_like(t) for g, t in pairs], inner_state
+
+        def hold(leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
+            out = mode.hold(part, treedef.unflatten(leaves), inner_state, params, extra)
+            pairs = zip(leaves, totals, strict=True)
+            return out, [keep(t, add(weight, g, t)) for g, t in pairs], inner_state
+
+        def keep(old: Any, new: Any) -> Any:
+            return new if skipped is None or old is None else jnp.where(skipped, old, new)
+
+        out, totals, inner_state = run_or_hold(
+            emit, run, hold, leaves, totals, state.inner_opt_state, params
         )
-
-        def carry(old: Any, new: Any) -> Any:
-            if new is None:
-                return old
-            kept = jnp.where(emit, jnp.zeros_like(new), new)
-            return kept if skipped is None else jnp.where(skipped, old, kept)
-
-        next_mini_step = jnp.where(emit, 0, (state.mini_step + 1) % k)
+        following = jnp.where(emit, 0, (state.mini_step + 1) % k)
         return out, optax.MultiStepsState(
-            mini_step=(
-                next_mini_step
-                if skipped is None
-                else jnp.where(skipped, state.mini_step, next_mini_step)
-            ),
+            mini_step=following
+            if skipped is None
+            else jnp.where(skipped, state.mini_step, following),
             gradient_step=jnp.where(
                 emit, optax.safe_increment(state.gradient_step), state.gradient_step
             ),
             inner_opt_state=inner_state,
-            acc_grads=treedef.unflatten(list(map(carry, totals, summed))),
+            acc_grads=treedef.unflatten(totals),
             skip_state=skip_state,
         )
+
+    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> Any:
+        return advance(UPDATE, updates, state, params, extra)
+
+    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
+        return advance(IN_PLACE, grads, state, params, extra)
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -141,6 +149,7 @@ def accumulate(
         hyperparams={"every_k": every_k, "use_grad_mean": use_grad_mean},
         role="composite",
         elementwise=part.elementwise,
+        in_place=in_place,
         composition=Composition(
             (part,), (part.name,), lambda s: (s.inner_opt_state,), rebuild, gate=True
         ),

@@ -1,5 +1,6 @@
 """Steps that are not finite are not taken."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,16 @@ import optax
 
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, PyTree
-from regopt_jax.wrappers.gate import run_if
+from regopt_jax.wrappers.gate import IN_PLACE, UPDATE, Mode, run_or_hold
 
 
 def all_finite(tree: PyTree) -> Array:
-    """Whether no leaf holds an infinity or a NaN; a boolean scalar."""
-    finite = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]
-    return jnp.all(jnp.stack(finite)) if finite else jnp.array(True)
+    """Whether no leaf holds an infinity or a NaN; a boolean scalar.
+
+    The largest magnitude tells in one pass; a tree of booleans would be stored.
+    """
+    largest = [jnp.max(jnp.abs(x), initial=0) for x in jax.tree.leaves(tree)]
+    return functools.reduce(jnp.logical_and, map(jnp.isfinite, largest), jnp.array(True))
 
 
 def skip_not_finite(inner: optax.GradientTransformation) -> GradientTransformation:
@@ -45,14 +49,17 @@ def skip_not_finite(inner: optax.GradientTransformation) -> GradientTransformati
             inner_state=part.init(params),
         )
 
-    def update(
-        updates: PyTree,
-        state: optax.ApplyIfFiniteState,
-        params: PyTree | None = None,
-        **extra_args: Any,
+    def advance(
+        mode: Mode, updates: PyTree, state: optax.ApplyIfFiniteState, params: Any, extra: Any
     ) -> tuple[PyTree, optax.ApplyIfFiniteState]:
+        def run(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
+            return mode.run(part, updates, inner_state, params, extra)
+
+        def hold(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
+            return mode.hold(part, updates, inner_state, params, extra), inner_state
+
         finite = all_finite(updates)
-        out, inner_state = run_if(finite, part, updates, state.inner_state, params, extra_args)
+        out, inner_state = run_or_hold(finite, run, hold, updates, state.inner_state, params)
         return out, optax.ApplyIfFiniteState(
             notfinite_count=jnp.where(finite, 0, optax.safe_increment(state.notfinite_count)),
             last_finite=finite,
@@ -61,6 +68,12 @@ def skip_not_finite(inner: optax.GradientTransformation) -> GradientTransformati
             ),
             inner_state=inner_state,
         )
+
+    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> Any:
+        return advance(UPDATE, updates, state, params, extra)
+
+    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
+        return advance(IN_PLACE, grads, state, params, extra)
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -72,6 +85,7 @@ def skip_not_finite(inner: optax.GradientTransformation) -> GradientTransformati
         name="skip_not_finite",
         role="composite",
         elementwise=part.elementwise,
+        in_place=in_place,
         composition=Composition(
             (part,), (part.name,), lambda s: (s.inner_state,), rebuild, gate=True
         ),
