@@ -1,0 +1,58 @@
+"""``python -m regopt_jax``: train a small network on real images, from the command line."""
+
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from regopt_jax.demo import cli
+from regopt_jax.demo.errors import DemoError, one_line
+
+NEEDED = ("flax", "matplotlib", "orbax", "rich", "sklearn")
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 2 for whatever the user can mend."""
+    try:
+        _run(sys.argv[1:] if argv is None else argv)
+    except DemoError as error:
+        print(f"regopt_jax: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read the output has left; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"regopt_jax: error: {where}{error.strerror or one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nregopt_jax: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(argv: Sequence[str]) -> None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing and not {"-h", "--help"} & set(argv):
+        raise DemoError(
+            f"the demo needs packages that are not installed ({', '.join(missing)}): "
+            "pip install 'regopt-jax[demo]'"
+        )
+    args = cli.parser().parse_args(argv)
+    # A GPU adds in any order unless told not to, and a resumed run must end on the same bits.
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from rich.console import Console
+
+        from regopt_jax.demo import commands
+
+        command = {"train": commands.run_train, "compare": commands.run_compare}[args.command]
+        command(args, Console())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

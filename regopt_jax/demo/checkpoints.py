@@ -1,0 +1,138 @@
+"""Checkpoints that are whole or not there, and are checked when read.
+
+Orbax writes beside and commits at the end, so a killed process leaves the last whole
+checkpoint. A digest of everything in it tells damage from a file system apart.
+"""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import absl.logging
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+import regopt_jax as ro
+from regopt_jax.demo.errors import DemoError, one_line
+
+KEPT = 2
+Progress = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run in one folder.
+
+    Args:
+      folder: made if it is not there.
+      run: the settings that the result depends on, as JSON values.
+
+    Raises:
+      DemoError: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, run: dict[str, Any]):
+        absl.logging.set_verbosity(absl.logging.FATAL)
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        self.folder = folder
+        self.run = run
+        if folder.exists() and not folder.is_dir():
+            raise DemoError(f"--checkpoint-dir {folder}: is not a folder.")
+        try:
+            self._manager = ocp.CheckpointManager(
+                folder.absolute(),
+                options=ocp.CheckpointManagerOptions(
+                    max_to_keep=KEPT,
+                    cleanup_tmp_directories=True,
+                    # The next step reuses the memory that a save in the background would read.
+                    enable_async_checkpointing=False,
+                ),
+            )
+            self.latest: int | None = self._manager.latest_step()
+        except Exception as error:
+            raise DemoError(
+                f"--checkpoint-dir {folder}: cannot be used: {one_line(error)}"
+            ) from error
+
+    def save(self, state: ro.TrainState, progress: Progress) -> None:
+        """Save after ``state.step`` steps, unless that is done.
+
+        Raises:
+          DemoError: the folder cannot be written.
+        """
+        step = int(state.step)
+        if step == self.latest:
+            return
+        record: dict[str, Any] = {"run": self.run, "progress": progress}
+        record["digest"] = _digest(state, record)
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record)
+        )
+        try:
+            self._manager.save(step, args=items, force=True)
+        except Exception as error:
+            raise DemoError(
+                f"--checkpoint-dir {self.folder}: cannot save step {step}: {one_line(error)}"
+            ) from error
+        self.latest = step
+
+    def restore(self, like: ro.TrainState) -> tuple[ro.TrainState, Progress]:
+        """The latest checkpoint, its state with the structure of ``like``.
+
+        Raises:
+          DemoError: it is corrupt, or of a run with other settings.
+        """
+        step = self.latest
+        try:
+            found = self._manager.restore(
+                step, args=ocp.args.Composite(record=ocp.args.JsonRestore())
+            )
+            record = dict(found["record"])
+            digest, run = record.pop("digest"), dict(record["run"])
+        except Exception as error:
+            raise self._corrupt(error) from error
+        self._require_same(run)
+        try:
+            target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+            found = self._manager.restore(
+                step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target))
+            )
+            state: ro.TrainState = found["state"]
+            if digest != _digest(state, record):
+                raise ValueError("its digest does not match its content")
+        except Exception as error:
+            raise self._corrupt(error) from error
+        return state, record["progress"]
+
+    def _require_same(self, run: dict[str, Any]) -> None:
+        names = sorted(set(run) | set(self.run))
+        differ = [n for n in names if run.get(n) != self.run.get(n)]
+        if differ:
+            said = ", ".join(
+                f"{name.replace('_', '-')} {run.get(name)} (now {self.run.get(name)})"
+                for name in differ
+            )
+            raise DemoError(
+                f"--checkpoint-dir {self.folder}: holds a run with other settings: {said}. "
+                "Use the same flags, or another folder."
+            )
+
+    def _corrupt(self, error: Exception) -> DemoError:
+        # Orbax's own messages run over many lines and name internals; its type is enough.
+        why = one_line(error) if isinstance(error, ValueError) else type(error).__name__
+        return DemoError(
+            f"{self.folder / str(self.latest)}: corrupt checkpoint ({why[:80]}); delete this "
+            f"folder to continue from the one before, or {self.folder} to start again."
+        )
+
+
+def _digest(state: ro.TrainState, record: dict[str, Any]) -> str:
+    """SHA-256 of every array of the state and of the record."""
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    for path, leaf in jax.tree.leaves_with_path(state):
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,239 @@
+"""The command line: flags, their ranges and their help."""
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from regopt_jax.demo.data import SOURCES
+from regopt_jax.demo.errors import DemoError
+from regopt_jax.demo.numbers import number
+from regopt_jax.demo.recipe import OPTIMIZERS, PLACEMENTS, REGULARIZERS, SCHEDULES, Settings
+
+PROG = "python -m regopt_jax"
+
+DESCRIPTION = """\
+Train a small convolutional network (two 3x3 convolutions, two dense layers; float32)
+with the optimisers, schedules and regularisers of regopt_jax."""
+
+EXAMPLES = f"""\
+examples:
+  {PROG} train
+      digits with the recommended chain: clipping, AdamW, warmup and cosine
+  {PROG} train --optimizer adam --regularizer l1 --strength 2e-3
+      exact zeros: L1 by the proximal map in Adam's own metric
+  {PROG} train --data fashion-mnist --data-dir /usr/share/datasets/fashion-mnist
+      the four IDX files, as they are or gzipped
+  {PROG} train --checkpoint-dir runs/safe
+      kill it at any moment and start it again: it ends on the same bits
+  {PROG} compare
+      the lecture's optimisers side by side"""
+
+EPILOG = "Errors are one line on stderr and exit status 2."
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise DemoError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    common: dict[str, Any] = {"formatter_class": formatter, "allow_abbrev": False}
+    top = _Parser(PROG, description=DESCRIPTION, epilog=f"{EXAMPLES}\n\n{EPILOG}", **common)
+    commands = top.add_subparsers(dest="command", required=True, metavar="{train,compare}")
+    train = commands.add_parser(
+        "train",
+        help="train once: a table, metrics.json, curves.png, weights.npz",
+        description=DESCRIPTION,
+        epilog=f"{EXAMPLES}\n\n{EPILOG}",
+        **common,
+    )
+    compare = commands.add_parser(
+        "compare",
+        help="train the lecture's optimisers side by side: one table, one figure",
+        description="Train SGD, momentum, RMSProp, Adam, Adam with coupled L2 and AdamW from "
+        "the same\nstart on the same batches, each with a learning rate that suits it.",
+        epilog=EPILOG,
+        **common,
+    )
+    for command in (train, compare):
+        _add_data(command)
+    _add_optimizer(train)
+    _add_regularizer(train)
+    for command in (train, compare):
+        _add_training(command)
+        _add_output(command)
+    _add_checkpoints(train)
+    return top
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """What the run depends on, with defaults that belong to the data set or the optimiser.
+
+    Raises:
+      DemoError: flags that need another.
+    """
+    source = SOURCES[args.data]
+    name = getattr(args, "optimizer", "recommended")
+    regularizer = getattr(args, "regularizer", "none")
+    for flag in ("strength", "l2_strength", "placement"):
+        if getattr(args, flag, None) is not None and regularizer == "none":
+            raise DemoError(f"--{flag.replace('_', '-')} needs a --regularizer.")
+    if getattr(args, "l2_strength", None) is not None and regularizer != "elastic-net":
+        raise DemoError("--l2-strength belongs to --regularizer elastic-net.")
+
+    def given(flag: str, default: Any) -> Any:
+        value = getattr(args, flag, None)
+        return default if value is None else value
+
+    return Settings(
+        data=args.data,
+        limit=args.limit,
+        optimizer=name,
+        learning_rate=given("learning_rate", OPTIMIZERS[name].learning_rate),
+        weight_decay=getattr(args, "weight_decay", None),
+        schedule=given("schedule", "cosine"),
+        warmup=given("warmup", 0.05),
+        regularizer=regularizer,
+        strength=given("strength", 1e-3),
+        l2_strength=given("l2_strength", 1e-3),
+        placement=given("placement", PLACEMENTS[0]),
+        batch_size=given("batch_size", source.batch_size),
+        epochs=given("epochs", source.epochs),
+        seed=args.seed,
+    )
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        choices=list(SOURCES),
+        default="digits",
+        help="digits: 1797 images inside scikit-learn; fashion-mnist: IDX files (default: digits)",
+    )
+    group.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of train-images-idx3-ubyte[.gz] and its three companions",
+    )
+    group.add_argument(
+        "--limit",
+        type=number(int, 1),
+        metavar="N",
+        help="use only the first N training and N test images (default: all)",
+    )
+
+
+def _add_optimizer(command: argparse.ArgumentParser) -> None:
+    rates = ", ".join(f"{name} {row.learning_rate:g}" for name, row in OPTIMIZERS.items())
+    decays = ", ".join(
+        f"{name} {row.weight_decay:g}" for name, row in OPTIMIZERS.items() if row.weight_decay
+    )
+    group = command.add_argument_group("optimiser and schedule")
+    group.add_argument(
+        "--optimizer",
+        choices=list(OPTIMIZERS),
+        default="recommended",
+        help="recommended is clipping to norm 1, then AdamW (default: recommended)",
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=number(float, 0, open_low=True),
+        metavar="RATE",
+        help=f"the peak after the warmup (default: {rates})",
+    )
+    group.add_argument(
+        "--weight-decay",
+        type=number(float, 0),
+        metavar="DECAY",
+        help=f"decoupled decay of kernels, of the optimisers that have it (default: {decays})",
+    )
+    group.add_argument(
+        "--schedule",
+        choices=list(SCHEDULES),
+        help="after the warmup; restarts: three cosines, each twice as long; step: a tenth "
+        "after each third (default: cosine)",
+    )
+    group.add_argument(
+        "--warmup",
+        type=number(float, 0, 1, open_high=True),
+        metavar="SHARE",
+        help="the share of all steps over which the rate rises from 0 (default: 0.05)",
+    )
+
+
+def _add_regularizer(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("regulariser, on kernels only (biases are left alone)")
+    group.add_argument(
+        "--regularizer",
+        choices=["none", *REGULARIZERS],
+        default="none",
+        help="l2 is strength/2 times the sum of squares; group-lasso removes whole output "
+        "channels (default: none)",
+    )
+    group.add_argument(
+        "--strength", type=number(float, 0), metavar="S", help="its strength (default: 1e-3)"
+    )
+    group.add_argument(
+        "--l2-strength",
+        type=number(float, 0),
+        metavar="S",
+        help="strength of elastic-net's second part (default: 1e-3)",
+    )
+    group.add_argument(
+        "--placement",
+        choices=PLACEMENTS,
+        help="proximal: the proximal map after the step, the one that gives exact zeros; penalty: "
+        "in the loss; coupled: in the gradient (L2 in Adam); decoupled: beside the step (AdamW); "
+        "independent: that, unscaled by the peak rate; cautious: that, where it agrees with the "
+        "step (default: proximal)",
+    )
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    batch = ", ".join(f"{name} {source.batch_size}" for name, source in SOURCES.items())
+    epochs = ", ".join(f"{name} {source.epochs}" for name, source in SOURCES.items())
+    group = command.add_argument_group("training")
+    group.add_argument(
+        "--batch-size",
+        type=number(int, 1),
+        metavar="N",
+        help=f"images in a step (default: {batch})",
+    )
+    group.add_argument("--epochs", type=number(int, 1), metavar="N", help=f"(default: {epochs})")
+    group.add_argument(
+        "--seed",
+        type=number(int, 0, 2**32 - 1),
+        default=0,
+        metavar="N",
+        help="of the initial weights and the order of the images (default: 0)",
+    )
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("output")
+    group.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the results (default: runs/<name>)"
+    )
+
+
+def _add_checkpoints(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("checkpoints (Orbax)")
+    group.add_argument(
+        "--checkpoint-dir",
+        type=Path,
+        metavar="DIR",
+        help="save here, and continue from what is here to bit-identical weights",
+    )
+    group.add_argument(
+        "--checkpoint-every",
+        type=number(int, 1),
+        default=100,
+        metavar="N",
+        help="steps between checkpoints; one more after every epoch (default: 100)",
+    )
