@@ -1,0 +1,141 @@
+"""The command line from outside: what it prints, writes and refuses."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from regopt_jax import __main__
+from regopt_jax.demo.errors import DemoError, one_line
+
+QUICK = ("--epochs", "1", "--limit", "200")
+
+
+def refused(capsys, *flags):
+    """The one line on stderr with which the command line refuses ``flags``."""
+    assert __main__.main(flags) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("regopt_jax: error: ")
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", "train,compare"),
+        ("trian", "invalid choice"),
+        ("train --lr 1", "unrecognized arguments: --lr"),
+        ("train --epochs 0", "--epochs: '0' is not an integer of at least 1"),
+        ("train --batch-size 1.5", "--batch-size"),
+        ("train --learning-rate -1", "--learning-rate: '-1' is not a number above 0"),
+        ("train --learning-rate nan", "--learning-rate"),
+        ("train --warmup 1", "--warmup"),
+        ("train --seed -1", "--seed"),
+        ("train --optimizer adamm", "invalid choice: 'adamm'"),
+        ("train --strength 0.1", "--strength needs a --regularizer"),
+        ("train --regularizer l1 --l2-strength 1", "elastic-net"),
+        ("train --data fashion-mnist", "needs --data-dir"),
+        ("compare --data fashion-mnist --data-dir nowhere", "nowhere: no such folder"),
+    ],
+)
+def test_wrong_flags_are_one_line(capsys, tmp_path, monkeypatch, flags, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(capsys, *flags.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(__main__, "NEEDED", ("a_package_that_is_not_there",))
+    assert "pip install 'regopt-jax[demo]'" in refused(capsys, "train")
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_help(capsys, command):
+    with pytest.raises(SystemExit) as exit_:
+        __main__.main([command, "--help"])
+    assert exit_.value.code == 0
+    assert "default: digits" in capsys.readouterr().out
+
+
+def test_the_library_does_not_import_the_extra(run):
+    import subprocess
+
+    code = "import sys, regopt_jax, regopt_jax.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"flax", "matplotlib", "orbax", "rich", "sklearn"} & set(loaded.stdout.split())
+
+
+def test_train_writes_what_it_says(run, tmp_path):
+    done = run("train", *QUICK, "--regularizer", "l1", "--strength", "0.1", "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert sum("epoch 1/1" in line for line in lines) == 1
+    for said in ("train accuracy", "test accuracy", "exactly zero", "norm of all", "seconds"):
+        assert said in done.stdout
+    assert max(map(len, lines)) <= 100
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    weights = np.load(tmp_path / "out/weights.npz")
+    kernels = [weights[path] for path in weights.files if path.endswith("kernel")]
+    assert {w.dtype for w in weights.values()} == {np.dtype(np.float32)}
+    zeros = sum(np.sum(w == 0) for w in kernels) / sum(w.size for w in kernels)
+    assert metrics["final"]["zero_share"] == zeros > 0
+    np.testing.assert_allclose(
+        metrics["final"]["weight_norm"], np.sqrt(sum(np.sum(w**2) for w in kernels)), rtol=1e-5
+    )
+    assert (tmp_path / "out/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_reads_idx_files_and_names_a_bad_one(run, idx_folder, tmp_path):
+    flags = ("--data", "fashion-mnist", "--data-dir", str(idx_folder), "--batch-size", "8")
+    done = run("train", *flags, "--epochs", "1", "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    labels = idx_folder / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1])
+    done = run("train", *flags, "--out", "other")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert str(labels) in done.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_compare_has_a_row_and_a_curve_for_each(run, tmp_path):
+    done = run("compare", *QUICK, "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    runs = json.loads((tmp_path / "out/metrics.json").read_text())
+    labels = [one["label"] for one in runs]
+    assert labels[:4] == ["sgd", "momentum", "rmsprop", "adam"]
+    assert all(
+        any(
+            line.split("  ")[1] == name
+            for line in done.stdout.splitlines()
+            if line.startswith("  ")
+        )
+        for name in labels
+    )
+    assert (tmp_path / "out/comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loss_that_is_not_finite_is_one_line(run):
+    done = run("train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e9")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--learning-rate" in done.stderr
+
+
+def test_one_line():
+    assert one_line(DemoError("first\nsecond")) == "first"
+    assert one_line(KeyError()) == "KeyError"
+    assert len(one_line(ValueError("x" * 999))) == 160
+
+
+@pytest.mark.slow
+def test_digits_reach_97_percent(run, tmp_path):
+    assert run("train", "--out", "out").returncode == 0
+    final = json.loads((tmp_path / "out/metrics.json").read_text())["final"]
+    assert final["test_accuracy"] >= 0.97
+    assert final["seconds"] < 60
