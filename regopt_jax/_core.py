@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams, _trees
+from regopt_jax import _hyperparams, _packed, _trees
 from regopt_jax._trees import PyTree
 
 Role = Literal["gradient", "precondition", "step_size", "regularizer", "composite", "unknown"]
@@ -219,6 +219,8 @@ def leafwise(
 
     def init_fn(params: PyTree) -> Any:
         _trees.check_inexact(name, params)
+        if not elementwise:
+            _packed.refuse(name, params)
         leaves, treedef = _trees.flatten(params)
         empty = (None,) * len(slots_of)
         rows = [empty if p is None or init is None else _as_tuple(init(p)) for p in leaves]

@@ -12,7 +12,7 @@ from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import PyTree
 from regopt_jax.combine.chain import product_metric
 from regopt_jax.combine.masked import masked
-from regopt_jax.combine.select import Selector
+from regopt_jax.combine.select import Selector, resolve_mask
 
 Labels = PyTree | Callable[[PyTree], PyTree]
 
@@ -103,12 +103,8 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
     return Assignment(groups)
 
 
-def _resolve(param_labels: Labels, tree: PyTree) -> PyTree:
-    return param_labels(tree) if callable(param_labels) else param_labels
-
-
 def _labelled(param_labels: Labels, params: PyTree) -> list[tuple[Hashable, PyTree, str]]:
-    tree = _resolve(param_labels, params)
+    tree = resolve_mask(param_labels, params)
     labels, treedef = _trees.flatten(tree)
     subtrees = treedef.flatten_up_to(params)
     return list(zip(labels, subtrees, _trees.leaf_paths(tree), strict=True))
@@ -148,7 +144,7 @@ def partition(
     def groups(tree: PyTree) -> list[GradientTransformation]:
         if not _trees.flatten(tree)[0]:
             return [masked(part, True) for part in parts]
-        labels, treedef = _trees.flatten(_resolve(param_labels, tree))
+        labels, treedef = _trees.flatten(resolve_mask(param_labels, tree))
         return [
             masked(
                 part,

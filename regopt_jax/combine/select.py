@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax import _trees
+from regopt_jax._packed import Packed
 from regopt_jax._trees import PyTree
 
 Test = Callable[[str, Any], bool]
@@ -137,6 +138,9 @@ Mask = PyTree | Callable[[PyTree], PyTree]
 
 def resolve_mask(mask: Mask, tree: PyTree) -> PyTree:
     """The tree of booleans that a mask, or a function that makes one, stands for."""
+    if isinstance(tree, Packed):
+        whole = mask(tree.unpacked_shapes()) if callable(mask) else mask
+        return whole if isinstance(whole, Packed) else tree.uniform(whole)
     return mask(tree) if callable(mask) else mask
 
 

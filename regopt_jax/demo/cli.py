@@ -139,7 +139,9 @@ def _add_optimizer(command: argparse.ArgumentParser) -> None:
         "--optimizer",
         choices=list(OPTIMIZERS),
         default="recommended",
-        help="recommended is clipping to norm 1, then AdamW (default: recommended)",
+        metavar="NAME",
+        help=f"{', '.join(OPTIMIZERS)}; recommended is clipping to norm 1, then AdamW "
+        "(default: recommended)",
     )
     group.add_argument(
         "--learning-rate",
@@ -156,8 +158,9 @@ def _add_optimizer(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--schedule",
         choices=list(SCHEDULES),
-        help="after the warmup; restarts: three cosines, each twice as long; step: a tenth "
-        "after each third (default: cosine)",
+        metavar="NAME",
+        help=f"after the warmup: {', '.join(SCHEDULES)}; restarts: three cosines, each twice "
+        "as long; step: a tenth after each third (default: cosine)",
     )
     group.add_argument(
         "--warmup",
@@ -173,8 +176,9 @@ def _add_regularizer(command: argparse.ArgumentParser) -> None:
         "--regularizer",
         choices=["none", *REGULARIZERS],
         default="none",
-        help="l2 is strength/2 times the sum of squares; group-lasso removes whole output "
-        "channels (default: none)",
+        metavar="NAME",
+        help=f"none, {', '.join(REGULARIZERS)}; l2 is strength/2 times the sum of squares; "
+        "group-lasso removes whole output channels (default: none)",
     )
     group.add_argument(
         "--strength", type=number(float, 0), metavar="S", help="its strength (default: 1e-3)"
@@ -188,6 +192,7 @@ def _add_regularizer(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--placement",
         choices=PLACEMENTS,
+        metavar="PLACE",
         help="proximal: the proximal map after the step, the one that gives exact zeros; penalty: "
         "in the loss; coupled: in the gradient (L2 in Adam); decoupled: beside the step (AdamW); "
         "independent: that, unscaled by the peak rate; cautious: that, where it agrees with the "
@@ -205,7 +210,12 @@ def _add_training(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"images in a step (default: {batch})",
     )
-    group.add_argument("--epochs", type=number(int, 1), metavar="N", help=f"(default: {epochs})")
+    group.add_argument(
+        "--epochs",
+        type=number(int, 1),
+        metavar="N",
+        help=f"passes over the training set (default: {epochs})",
+    )
     group.add_argument(
         "--seed",
         type=number(int, 0, 2**32 - 1),

@@ -66,11 +66,12 @@ def train(
     tx = recipe.transformation(settings, total)
     train_step = ro.train_step(recipe.objective(settings, model.loss_fn), tx, has_aux=True)
     evaluate = model.evaluator()
-    state = ro.TrainState.create(model.init_params(settings.seed, dataset.train.images), tx)
+    params = model.init_params(settings.seed, dataset.train.images)
     try:
-        first = next(data.batches(len(dataset.train), settings.batch_size, settings.seed, 0))
-        jax.eval_shape(train_step, state, dataset.train.images[first], dataset.train.labels[first])
+        state = ro.TrainState.create(params, tx)
+        jax.eval_shape(tx.update, params, state.opt_state, params)
     except ValueError as error:
+        # What only the shapes tell: a regulariser without a proximal map in this metric.
         raise DemoError(one_line(error)) from error
     progress = _Progress()
     if checkpoints and checkpoints.latest is not None:

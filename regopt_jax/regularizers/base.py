@@ -17,7 +17,7 @@ from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import promoting
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.combine.select import Selector, everything
+from regopt_jax.combine.select import Selector, everything, resolve_mask
 from regopt_jax.regularizers.penalties import Penalty
 
 
@@ -161,7 +161,7 @@ class Regularizer:
             )
         _trees.check_inexact("Regularizer", params)
         leaves, treedef = _trees.flatten(params)
-        masks = [_trees.flatten(term.where(params))[0] for term in self.terms]
+        masks = [_trees.flatten(resolve_mask(term.where, params))[0] for term in self.terms]
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
             if leaf is None:

@@ -13,9 +13,12 @@ import numpy as np
 import optax
 
 from regopt_jax import _trees
-from regopt_jax._core import adopt
+from regopt_jax._core import GradientTransformation, adopt
+from regopt_jax._packed import is_packed, pack_state, unpack_state
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
+from regopt_jax.training.compile import compiler_options
+from regopt_jax.training.packing import pack_for
 
 Metrics = dict[str, Any]
 
@@ -48,6 +51,11 @@ class TrainState(NamedTuple):
         opt_state = jax.tree.map(_own, tx.init(trainable(params)))
         return cls(jnp.zeros([], jnp.int32), params, opt_state)
 
+    def unpack(self) -> "TrainState":
+        """The same state in the layout of the tree, if a step with ``pack=True`` packed it."""
+        params = self.params.unpack() if is_packed(self.params) else self.params
+        return self._replace(params=params, opt_state=unpack_state(self.opt_state))
+
 
 def trainable(params: PyTree) -> PyTree:
     """``params`` with ``None`` for every leaf that has no gradient.
@@ -64,6 +72,7 @@ def train_step(
     tx: optax.GradientTransformation,
     has_aux: bool = False,
     donate: bool = True,
+    pack: bool = False,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
     """A compiled step ``(state, *batch) -> (state, metrics)``.
 
@@ -74,6 +83,9 @@ def train_step(
       has_aux: whether the loss returns a pair; ``aux`` joins the metrics.
       donate: let the step reuse the memory of the state it is given, which is then
         gone: keep the new one.
+      pack: lay small arrays that ``tx`` treats alike in one buffer, which makes a step on
+        hundreds of small arrays many times faster. A state in the layout of the tree is
+        packed by the first step; ``state.unpack()`` gives the tree back.
 
     Returns:
       The step. Its metrics are ``loss``, ``grad_norm`` (of the raw gradient),
@@ -91,7 +103,8 @@ def train_step(
 
     def step(state: TrainState, rest: _Untrained, batch: tuple[Any, ...]) -> Any:
         def loss_of(params: PyTree) -> tuple[Array, Any]:
-            out = loss_fn(rest.join(params), *batch)
+            model = rest.join(params)
+            out = loss_fn(model.unpack() if is_packed(model) else model, *batch)
             return out if has_aux else (out, None)
 
         (loss, aux), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
@@ -103,14 +116,24 @@ def train_step(
         params, opt_state = tx.step(grads, state.opt_state, state.params, value=loss, grad=grads)
         return TrainState(optax.safe_increment(state.step), params, opt_state), metrics
 
-    jitted = jax.jit(step, donate_argnums=(0,) if donate else ())
+    jitted = jax.jit(
+        step, donate_argnums=(0,) if donate else (), compiler_options=compiler_options()
+    )
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
+        if pack and not is_packed(state.params):
+            state = _packed(state, tx)
         rest = _Untrained.of(state.params)
         new, metrics = jitted(state._replace(params=trainable(state.params)), rest, batch)
         return new._replace(params=rest.join(new.params)), metrics
 
     return run
+
+
+def _packed(state: TrainState, tx: GradientTransformation) -> TrainState:
+    params = pack_for(tx, state.params)
+    opt_state = pack_state(tx.init, state.opt_state, trainable(params))
+    return state._replace(params=params, opt_state=opt_state)
 
 
 @jax.tree_util.register_pytree_node_class

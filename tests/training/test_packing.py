@@ -1,0 +1,169 @@
+"""Packed parameters: the same training, in fewer arrays."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+import regopt_jax as ro
+
+
+def parameters(dtype=jnp.float32):
+    keys = jax.random.split(jax.random.key(0), 12)
+    layers = {
+        f"layer{i}": {
+            "kernel": (jax.random.normal(keys[i], (6, 6)) * 0.4).astype(dtype),
+            "bias": jnp.zeros(6, dtype),
+        }
+        for i in range(5)
+    }
+    return layers | {
+        "head": jax.random.normal(keys[9], (6, 3)),
+        "large": jax.random.normal(keys[10], (80, 80)),
+        "scale": jnp.float32(1.5),
+        "empty": jnp.zeros((0, 3)),
+        "frozen": None,
+    }
+
+
+def loss(params, x):
+    for i in range(5):
+        layer = params[f"layer{i}"]
+        x = jnp.tanh(x @ layer["kernel"] + layer["bias"][None])
+    fit = jnp.mean((x @ params["head"] - params["scale"]) ** 2)
+    return fit + jnp.mean(params["large"] ** 2)
+
+
+TRANSFORMATIONS = {
+    "recommended": lambda: ro.recommended(100),
+    "momentum": lambda: ro.sgd(0.01, momentum=0.9, nesterov=True),
+    "lion": lambda: ro.lion(1e-2),
+    "proximal": lambda: ro.proximal(ro.adam(1e-2), ro.l1(1e-2).on(ro.select("**/kernel"))),
+    "accumulate": lambda: ro.accumulate(ro.recommended(100), 2),
+    "skip": lambda: ro.skip_not_finite(ro.adamw(1e-3)),
+    "partition": lambda: ro.partition(
+        {"a": ro.adam(1e-3), "b": ro.sgd(0.1, 0.9)},
+        ro.label_by({"a": ro.select("**/bias")}, default="b"),
+    ),
+    "group lasso in one group": lambda: ro.partition(
+        {"a": ro.proximal(ro.adam(1e-2), ro.group_lasso(1e-2)), "b": ro.adam(1e-3)},
+        ro.label_by({"a": ro.select("**/kernel")}, default="b"),
+    ),
+}
+
+
+@pytest.mark.parametrize("make", TRANSFORMATIONS.values(), ids=TRANSFORMATIONS.keys())
+def test_packed_and_unpacked_training_agree(make):
+    tx, params = make(), parameters()
+    x = jax.random.normal(jax.random.key(7), (16, 6))
+    plain, packed = ro.TrainState.create(params, tx), ro.TrainState.create(params, tx)
+    step, step_packed = ro.train_step(loss, tx), ro.train_step(loss, tx, pack=True)
+    for _ in range(12):
+        plain, metrics = step(plain, x)
+        packed, metrics_packed = step_packed(packed, x)
+    assert isinstance(packed.params, ro.Packed)
+    assert len(jax.tree.leaves(packed)) < len(jax.tree.leaves(plain))
+    tree = packed.unpack()
+    assert jax.tree.structure(tree) == jax.tree.structure(plain)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), plain, tree)
+    np.testing.assert_allclose(metrics["loss"], metrics_packed["loss"], rtol=1e-5)
+    assert jax.tree.structure(metrics) == jax.tree.structure(metrics_packed)
+
+
+def test_a_state_in_the_layout_of_the_tree_continues_packed_and_back():
+    tx, params = ro.adamw(1e-2, mask=ro.select("**/kernel")), parameters()
+    x = jax.random.normal(jax.random.key(7), (16, 6))
+    step, step_packed = ro.train_step(loss, tx), ro.train_step(loss, tx, pack=True)
+    plain = mixed = ro.TrainState.create(params, tx)
+    plain = mixed = jax.tree.map(jnp.array, plain)
+    mixed = ro.TrainState(*jax.tree.map(lambda a: jnp.array(a, copy=True), tuple(plain)))
+    for _ in range(9):
+        plain, _ = step(plain, x)
+    for use in (step, step_packed, step):
+        for _ in range(3):
+            mixed, _ = use(mixed, x)
+        mixed = mixed.unpack()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), plain, mixed)
+
+
+def test_pack_and_unpack_are_inverse_and_keep_dtypes_apart():
+    params = parameters() | {"half": jnp.ones(5, jnp.bfloat16), "count": jnp.arange(3)}
+    packed = ro.pack(params)
+    jax.tree.map(np.testing.assert_array_equal, packed.unpack(), params)
+    assert set(packed.layout.names) == {"float32", "bfloat16"}
+    kept = [slot.path for slot in packed.layout.slots if slot.buffer is None]
+    assert kept == ["count", "frozen", "large"]
+
+
+def test_the_gradient_of_unpacking_is_packed():
+    packed = ro.pack(parameters())
+    x = jax.random.normal(jax.random.key(7), (16, 6))
+    grads = jax.grad(lambda packed: loss(packed.unpack(), x))(packed)
+    assert isinstance(grads, ro.Packed)
+    direct = jax.grad(loss)(packed.unpack(), x)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), grads.unpack(), direct
+    )
+
+
+@pytest.mark.parametrize("lib", [ro, optax], ids=["ours", "optax"])
+def test_any_elementwise_chain_runs_on_it(lib):
+    params = {f"p{i}": jnp.full(3, float(i)) for i in range(4)}
+    tx = lib.chain(lib.clip_by_global_norm(1.0), lib.adam(0.1))
+    packed = ro.pack(params)
+    state, tree_state = tx.init(packed), tx.init(params)
+    with jax.numpy_dtype_promotion("standard"):
+        for _ in range(3):
+            updates, state = tx.update(packed, state, packed)
+            tree_updates, tree_state = tx.update(params, tree_state, params)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), updates.unpack(), tree_updates
+    )
+    back = ro.unpack_state(state)
+    assert jax.tree.structure(back) == jax.tree.structure(tree_state)
+    again = ro.pack_state(tx.init, back, packed)
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+
+
+def test_labels_keep_arrays_apart_and_mixed_buffers_are_refused():
+    params = {"a": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}, "b": {"bias": jnp.ones(3)}}
+    decay = ro.masked(ro.add_decayed_weights(0.1), ro.select("**/kernel"))
+    with pytest.raises(ValueError, match=r"'a/bias' \(False\) and 'a/kernel' \(True\)"):
+        decay.init(ro.pack(params))
+    packed = ro.pack(params, labels=ro.select("**/kernel"))
+    assert packed.layout.names == ("float32/False", "float32/True")
+    updates, _ = decay.update(packed, decay.init(packed), packed)
+    assert updates.unpack()["a"]["kernel"].tolist() == [[1.1, 1.1]] * 2 or np.allclose(
+        updates.unpack()["a"]["kernel"], 1.1
+    )
+    np.testing.assert_array_equal(updates.unpack()["b"]["bias"], 1.0)
+
+
+def test_what_is_not_elementwise_is_refused_with_the_reason():
+    params = parameters()
+    tx = ro.proximal(ro.adam(1e-3), ro.group_lasso(1.0).on(ro.select("**/kernel")))
+    step = ro.train_step(loss, tx, pack=True)
+    with pytest.raises(ValueError, match="proximal is not elementwise"):
+        step(ro.TrainState.create(params, tx), jnp.ones((2, 6)))
+    rows = ro.leafwise(lambda g: g - jnp.mean(g), name="centre", role="gradient", elementwise=False)
+    with pytest.raises(ValueError, match="centre is not elementwise"):
+        rows.init(ro.pack({"a": jnp.ones(2), "b": jnp.ones(2)}))
+
+
+def test_sharded_arrays_are_left_alone():
+    mesh = jax.make_mesh((8,), ("data",))
+    split = jax.device_put(jnp.ones(16), NamedSharding(mesh, PartitionSpec("data")))
+    whole = jax.device_put(jnp.ones(16), NamedSharding(mesh, PartitionSpec()))
+    packed = ro.pack({"split": split, "whole": whole, "other": whole + 1})
+    assert [slot.path for slot in packed.layout.slots if slot.buffer is None] == ["split"]
+    assert packed.kept[0].sharding == split.sharding
+
+
+def test_many_arrays_compile_as_one():
+    params = {f"p{i}": jnp.ones(16) for i in range(64)}
+    tx = ro.chain(ro.clip_by_global_norm(1.0), ro.adamw(1e-3))
+    packed = ro.pack(params)
+    text = jax.jit(tx.step).lower(packed, tx.init(packed), packed).as_text()
+    assert text.count("sqrt") < 10
