@@ -76,16 +76,16 @@ def finished(uninterrupted, tmp_path):
     return tmp_path / "saved"
 
 
-def test_a_finished_run_is_reported_again(uninterrupted, finished, run, tmp_path):
-    done = run(*FLAGS, "--out", "out", "--checkpoint-dir", "saved")
+def test_a_finished_run_is_reported_again(uninterrupted, finished, here, tmp_path):
+    done = here(*FLAGS, "--out", "out", "--checkpoint-dir", "saved")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"finished after {STEPS} steps" in done.stdout
     assert "epoch 1/8" not in done.stdout
     assert_same_run(tmp_path, uninterrupted)
 
 
-def test_other_settings_are_refused(finished, run):
-    done = run(*FLAGS, "--checkpoint-dir", "saved", "--learning-rate", "0.5")
+def test_other_settings_are_refused(finished, here):
+    done = here(*FLAGS, "--checkpoint-dir", "saved", "--learning-rate", "0.5")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "learning-rate 0.003 (now 0.5)" in done.stderr
@@ -109,10 +109,10 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_corrupt_checkpoint_is_one_line(finished, run, what):
+def test_a_corrupt_checkpoint_is_one_line(finished, here, what):
     latest = finished / str(max(steps_saved(finished)))
     DAMAGE[what](latest)
-    done = run(*FLAGS, "--checkpoint-dir", "saved")
+    done = here(*FLAGS, "--checkpoint-dir", "saved")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f"saved/{latest.name}: corrupt checkpoint" in done.stderr

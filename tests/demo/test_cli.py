@@ -90,21 +90,21 @@ def test_train_writes_what_it_says(run, tmp_path):
     assert (tmp_path / "out/curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_train_reads_idx_files_and_names_a_bad_one(run, idx_folder, tmp_path):
+def test_train_reads_idx_files_and_names_a_bad_one(here, idx_folder, tmp_path):
     flags = ("--data", "fashion-mnist", "--data-dir", str(idx_folder), "--batch-size", "8")
-    done = run("train", *flags, "--epochs", "1", "--out", "out")
+    done = here("train", *flags, "--epochs", "1", "--out", "out")
     assert (done.returncode, done.stderr) == (0, "")
     labels = idx_folder / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1])
-    done = run("train", *flags, "--out", "other")
+    done = here("train", *flags, "--out", "other")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert str(labels) in done.stderr
     assert not (tmp_path / "other").exists()
 
 
-def test_compare_has_a_row_and_a_curve_for_each(run, tmp_path):
-    done = run("compare", *QUICK, "--out", "out")
+def test_compare_has_a_row_and_a_curve_for_each(here, tmp_path):
+    done = here("compare", *QUICK, "--out", "out")
     assert (done.returncode, done.stderr) == (0, "")
     runs = json.loads((tmp_path / "out/metrics.json").read_text())
     labels = [one["label"] for one in runs]
@@ -120,8 +120,8 @@ def test_compare_has_a_row_and_a_curve_for_each(run, tmp_path):
     assert (tmp_path / "out/comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_loss_that_is_not_finite_is_one_line(run):
-    done = run("train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e9")
+def test_a_loss_that_is_not_finite_is_one_line(here):
+    done = here("train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e9")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--learning-rate" in done.stderr
