@@ -16,10 +16,14 @@ from regopt_jax.wrappers.gate import IN_PLACE, UPDATE, Mode, run_or_hold
 def all_finite(tree: PyTree) -> Array:
     """Whether no leaf holds an infinity or a NaN; a boolean scalar.
 
-    The largest magnitude tells in one pass; a tree of booleans would be stored.
+    Two reductions tell without storing anything; a tree of booleans would be stored. A
+    maximum finds infinities, but over devices XLA may drop a NaN from it, unlike from a sum.
     """
-    largest = [jnp.max(jnp.abs(x), initial=0) for x in jax.tree.leaves(tree)]
-    return functools.reduce(jnp.logical_and, map(jnp.isfinite, largest), jnp.array(True))
+
+    def finite(x: Array) -> Array:
+        return jnp.isfinite(jnp.max(jnp.abs(x), initial=0)) & ~jnp.isnan(jnp.sum(x))
+
+    return functools.reduce(jnp.logical_and, map(finite, jax.tree.leaves(tree)), jnp.array(True))
 
 
 def skip_not_finite(inner: optax.GradientTransformation) -> GradientTransformation:
