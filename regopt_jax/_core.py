@@ -235,6 +235,18 @@ def leafwise(
         fields = [_trees.align(name, "state", getattr(old, f), tree, treedef) for f in slots_of]
         return list(zip(*fields, strict=True)) if fields else [()] * treedef.num_leaves
 
+    def on_one_leaf(g: Any, row: tuple[Any, ...], p: Any, extras: tuple[Any, ...]) -> Any:
+        arrays = [jnp.asarray(x) for x in (g, *row, *([p] if needs_params else []))]
+        with jax.numpy_dtype_promotion("standard"):
+            wide = jnp.result_type(*arrays) if len(arrays) > 1 else arrays[0].dtype
+        arrays = [x.astype(wide) for x in arrays]
+        with promoting(arrays[0]):
+            u, *new = _as_tuple(update(*arrays, *extras))
+        return (u, *(n.astype(jnp.asarray(o).dtype) for n, o in zip(new, row, strict=True)))
+
+    on_one_leaf.__name__ = name
+    kernel = jax.jit(on_one_leaf)
+
     def update_fn(
         updates: PyTree, old: Any, params: PyTree | None = None, **_: Any
     ) -> tuple[PyTree, Any]:
@@ -252,19 +264,10 @@ def leafwise(
         count = old.count if counts else None
         extras = () if context is None else (context(Step(count, updates, params)),)
 
-        def one(g: Any, row: tuple[Any, ...], p: Any) -> tuple[Any, ...]:
-            if g is None:
-                return (None, *row)
-            arrays = [jnp.asarray(x) for x in (g, *row, *([p] if needs_params else []))]
-            with jax.numpy_dtype_promotion("standard"):
-                wide = jnp.result_type(*arrays) if len(arrays) > 1 else arrays[0].dtype
-            arrays = [x.astype(wide) for x in arrays]
-            with promoting(arrays[0]):
-                u, *new = _as_tuple(update(*arrays, *extras))
-            kept = [n.astype(jnp.asarray(o).dtype) for n, o in zip(new, row, strict=True)]
-            return (u, *kept)
-
-        results = [one(*leaf) for leaf in zip(leaves, rows, ps, strict=True)]
+        results = [
+            (None, *row) if g is None else kernel(g, row, p, extras)
+            for g, row, p in zip(leaves, rows, ps, strict=True)
+        ]
         out = treedef.unflatten([result[0] for result in results])
         slots = transpose([result[1:] for result in results], treedef)
         return out, make_state(optax.safe_increment(count) if counts else None, slots)

@@ -182,27 +182,26 @@ def pack(
 ) -> Packed:
     """Lay the small arrays of a tree in one flat buffer for each dtype and label.
 
-        Args:
-          params: a tree of arrays. Sharded arrays, and ones that are not floating-point or
-            complex, stay as they are.
-          labels: a tree of hashable labels like ``params`` or a prefix of it, or a function
-            that makes one; leaves with different labels never share a buffer. Masks of weight
-            decay and the labels of a partition belong here.
-          max_size: the most elements of an array that is packed.
-          keep: which arrays stay as they are whatever their size: booleans like ``params``
-            or a function that makes them, such as :func:`select`.
+    Args:
+      params: a tree of arrays. Sharded arrays, and ones that are not floating-point or
+        complex, stay as they are.
+      labels: a tree of hashable labels like ``params`` or a prefix of it, or a function
+        that makes one; leaves with different labels never share a buffer. Masks of weight
+        decay and the labels of a partition belong here.
+      max_size: the most elements of an array that is packed.
+      keep: which arrays stay as they are whatever their size: booleans like ``params``
+        or a function that makes them, such as :func:`select`.
 
-        Returns:
-          A :class:`Packed` pytree.
+    Returns:
+      A :class:`Packed` pytree.
 
-        >>> import jax.numpy as jnp
-    import optax
-        >>> params = {"kernel": jnp.ones((100, 100)), "bias": jnp.ones(100), "scale": jnp.ones(100)}
-        >>> packed = pack(params)
-        >>> packed
-        Packed(2 arrays in 1 buffers ['float32'], 1 kept)
-        >>> packed.unpack()["bias"].shape
-        (100,)
+    >>> import jax.numpy as jnp
+    >>> params = {"kernel": jnp.ones((100, 100)), "bias": jnp.ones(100), "scale": jnp.ones(100)}
+    >>> packed = pack(params)
+    >>> packed
+    Packed(2 arrays in 1 buffers ['float32'], 1 kept)
+    >>> packed.unpack()["bias"].shape
+    (100,)
     """
     leaves, treedef = _trees.flatten(params)
     label_tree = labels(params) if callable(labels) else labels

@@ -1,6 +1,7 @@
 """Pytrees: leaves with the names of their paths, and the one norm that needs them all.
 
-``None`` counts as a leaf here (a parameter without a gradient), unlike in
+What runs on every leaf is jitted, so that leaves of one shape and dtype are traced and
+lowered once. ``None`` counts as a leaf here (a parameter without a gradient), unlike in
 ``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
@@ -82,11 +83,12 @@ def check_shapes(who: str, what: str, tree: PyTree, leaves: list[Any], others: l
 
 def check_inexact(who: str, tree: PyTree) -> None:
     """Refuse leaves that cannot be differentiated, naming the path of the first."""
-    for path, leaf in zip(leaf_paths(tree), flatten(tree)[0], strict=True):
+    for index, leaf in enumerate(flatten(tree)[0]):
         if leaf is None:
             continue
         dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
         if not jnp.issubdtype(dtype, jnp.inexact):
+            path = leaf_paths(tree)[index]
             raise TypeError(
                 f"{who}: the parameter at '{path}' has dtype {dtype}, which has no gradient. "
                 "Optimise floating-point or complex arrays only; set the others to None "
@@ -155,7 +157,7 @@ def global_norm(tree: PyTree) -> Array:
     >>> float(global_norm({"a": jnp.array([3.0]), "b": jnp.array(4.0)}))
     5.0
     """
-    squares = [jnp.sum(abs_sq(at_least_float32(x))) for x in jax.tree.leaves(tree)]
+    squares = [_sum_of_squares(x) for x in jax.tree.leaves(tree)]
     if not squares:
         return jnp.zeros([], jnp.float32)
     with jax.numpy_dtype_promotion("standard"):
@@ -163,6 +165,11 @@ def global_norm(tree: PyTree) -> Array:
         for square in squares[1:]:
             total = total + square
     return jnp.sqrt(total)
+
+
+@jax.jit
+def _sum_of_squares(x: Any) -> Array:
+    return jnp.sum(abs_sq(at_least_float32(x)))
 
 
 def zeros_like(p: ArrayLike, dtype: Any = None) -> Array:
@@ -197,10 +204,12 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     check_shapes("apply_updates", "update", params, leaves, present)
 
     def add(p: Any, u: Any) -> Any:
-        if p is None or u is None:
-            return p
-        p = jnp.asarray(p)
-        with jax.numpy_dtype_promotion("standard"):
-            return (p + u).astype(p.dtype)
+        return p if p is None or u is None else _add_keeping_dtype(p, u)
 
     return treedef.unflatten([add(p, u) for p, u in zip(leaves, deltas, strict=True)])
+
+
+@jax.jit
+def _add_keeping_dtype(p: Any, u: Any) -> Array:
+    with jax.numpy_dtype_promotion("standard"):
+        return (p + u).astype(p.dtype)

@@ -64,13 +64,7 @@ class Regularizer:
     def grad(self, params: PyTree) -> PyTree:
         """A (sub)gradient of R: a tree like ``params``, zero where no term acts."""
 
-        def one(x: Array, terms: list[Term]) -> Array:
-            total = jnp.zeros_like(x)
-            for term in terms:
-                total = total + _as(term.strength, x) * term.penalty.grad(x)
-            return total
-
-        return self._map(one, params)
+        return self._map(_grad, params)
 
     def prox(self, params: PyTree, metric: PyTree = 1.0) -> PyTree:
         r"""The proximal map, :math:`\arg\min_x \tfrac12 (x-z)^\top D (x-z) + R(x)` at z = params.
@@ -91,7 +85,7 @@ class Regularizer:
         by_leaf = iter(metrics)
 
         def one(z: Array, terms: list[Term]) -> Array:
-            return _prox(terms, z, _as(next(by_leaf), z))
+            return _prox(z, terms, _as(next(by_leaf), z))
 
         return self._map(one, params, skip=lambda: next(by_leaf))
 
@@ -161,7 +155,13 @@ class Regularizer:
             )
         _trees.check_inexact("Regularizer", params)
         leaves, treedef = _trees.flatten(params)
-        masks = [_trees.flatten(resolve_mask(term.where, params))[0] for term in self.terms]
+        everywhere = [True] * len(leaves)
+        masks = [
+            everywhere
+            if term.where is everything
+            else _trees.flatten(resolve_mask(term.where, params))[0]
+            for term in self.terms
+        ]
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
             if leaf is None:
@@ -185,7 +185,14 @@ def _times(strength: ScalarOrSchedule, factor: ScalarOrSchedule) -> ScalarOrSche
     return strength * factor
 
 
-def _prox(terms: list[Term], z: Array, metric: Array) -> Array:
+@jax.jit
+def _grad(x: Array, terms: list[Term]) -> Array:
+    slopes = [_as(term.strength, x) * term.penalty.grad(x) for term in terms]
+    return sum(slopes[1:], slopes[0]) if slopes else jnp.zeros_like(x)
+
+
+@jax.jit
+def _prox(z: Array, terms: list[Term], metric: Array) -> Array:
     """The proximal map of a sum on one leaf, where it is known exactly.
 
     A quadratic is absorbed into the metric: ½d(x-z)² + ½λx² is, up to a constant,

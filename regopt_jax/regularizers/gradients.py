@@ -137,6 +137,7 @@ def _add_gradient(
         counter = WeightDecaySchedule(jnp.zeros([], jnp.int32))
         return counter if regularizer.scheduled else optax.EmptyState()
 
+    @jax.jit
     def add(u: Array, g: Array) -> Array:
         return u + (jnp.where(u * g >= 0, g, 0) if options.get("cautious") else g)
 

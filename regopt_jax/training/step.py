@@ -124,7 +124,10 @@ def train_step(
         if pack and not is_packed(state.params):
             state = _packed(state, tx)
         rest = _Untrained.of(state.params)
-        new, metrics = jitted(state._replace(params=trainable(state.params)), rest, batch)
+        # XLA takes compiler options for a whole program only, not for a step inside another.
+        tracing = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
+        call = jax.jit(step) if tracing else jitted
+        new, metrics = call(state._replace(params=trainable(state.params)), rest, batch)
         return new._replace(params=rest.join(new.params)), metrics
 
     return run

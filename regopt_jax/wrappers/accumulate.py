@@ -76,6 +76,7 @@ def accumulate(
         zero_updates = jax.tree.map(zeros_like, params)
         return state._replace(skip_state=skip(zero_updates, state, params)[1])
 
+    @jax.jit
     def add(weight: Array, g: Any, total: Any) -> Any:
         if g is None:
             return total

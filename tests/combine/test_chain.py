@@ -24,7 +24,8 @@ def test_ours_and_theirs_mix():
     for _ in range(2):
         u, a = mixed.update(GRADS, a, PARAMS)
         v, b = theirs.update(GRADS, b, PARAMS)
-        jax.tree.map(np.testing.assert_array_equal, u, v)
+        # Ours is compiled even outside jit, theirs is not: a fused multiply-add apart.
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=3e-7), u, v)
     assert [part.name for part in mixed.parts] == ["clip", "trace", "scale"]
 
 
