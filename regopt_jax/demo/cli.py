@@ -19,7 +19,7 @@ EXAMPLES = f"""\
 examples:
   {PROG} train
       digits with the recommended chain: clipping, AdamW, warmup and cosine
-  {PROG} train --optimizer adam --regularizer l1 --strength 2e-3
+  {PROG} train --optimizer adam --regularizer l1 --strength 1e-3
       exact zeros: L1 by the proximal map in Adam's own metric
   {PROG} train --data fashion-mnist --data-dir /usr/share/datasets/fashion-mnist
       the four IDX files, as they are or gzipped

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
 from regopt_jax.demo import recipe
 from regopt_jax.demo.training import Result
@@ -44,7 +44,7 @@ def curves(result: Result, path: Path) -> None:
     _finish(loss, "Cross-entropy (nats)")
     _finish(accuracy, "Accuracy")
     _finish(rate, "Learning rate", "Step")
-    loss.set_yscale("log")
+    _logarithmic(loss)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     rate.set_ylim(bottom=0)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -72,7 +72,7 @@ def comparison(results: Sequence[Result], path: Path) -> None:
             )
     _finish(loss, "Training loss: cross-entropy (nats)")
     _finish(accuracy, "Test accuracy")
-    loss.set_yscale("log")
+    _logarithmic(loss)
     final = [row["test_accuracy"] for result in results for row in result.history]
     accuracy.set_ylim(max(min(final), 2 * min(r.final["test_accuracy"] for r in results) - 1.02), 1)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -81,9 +81,17 @@ def comparison(results: Sequence[Result], path: Path) -> None:
     figure.savefig(path)
 
 
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic axis of plain numbers, also between powers of ten if there are few."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:.1g}" if high < 10 * low else NullFormatter())
+
+
 def _finish(axes: Axes, label: str, horizontal: str = "Epoch") -> None:
     axes.set_xlabel(horizontal)
     axes.set_title(label, fontsize="medium")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
