@@ -24,6 +24,8 @@ def print_result(console: Console, result: Result) -> None:
     table.add_row("train accuracy", f"{final['train_accuracy']:.2%}")
     table.add_row("test accuracy", f"{final['test_accuracy']:.2%}")
     table.add_row("kernel weights exactly zero", f"{final['zero_share']:.2%}")
+    removed = f"{final['channels_removed']} of {final['channels']}"
+    table.add_row("output channels all zero", removed)
     table.add_row("norm of all kernels", f"{final['weight_norm']:.2f}")
     for path, norm in final["weight_norms"].items():
         table.add_row(f"  norm of {path}", f"{norm:.2f}")

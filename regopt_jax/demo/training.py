@@ -152,12 +152,15 @@ def _say_resumed(console: Console, checkpoints: Checkpoints, step: int, total: i
 
 
 def _statistics(weights: dict[str, np.ndarray]) -> Row:
-    """The share of zeros among kernel weights, and Euclidean norms of the kernels."""
+    """Zeros among kernel weights, output channels without any other, norms of the kernels."""
     kernels = {path: w for path, w in weights.items() if path.endswith("kernel")}
     zeros = sum(int(np.sum(w == 0)) for w in kernels.values())
+    channels = [np.all(w.reshape(-1, w.shape[-1]) == 0, axis=0) for w in kernels.values()]
     norms = {path: float(np.linalg.norm(w)) for path, w in kernels.items()}
     return {
         "zero_share": zeros / sum(w.size for w in kernels.values()),
+        "channels": sum(c.size for c in channels),
+        "channels_removed": sum(int(c.sum()) for c in channels),
         "weight_norm": math.hypot(*norms.values()),
         "weight_norms": norms,
     }
