@@ -1,11 +1,7 @@
 """Regularisation and optimisation for JAX in one algebra of gradient transformations."""
 
-from regopt_jax._core import (
-    GradientTransformation as GradientTransformation,
-    Step as Step,
-    leafwise as leafwise,
-    unit_metric as unit_metric,
-)
+from regopt_jax._core import GradientTransformation as GradientTransformation
+from regopt_jax._leafwise import Step as Step, leafwise as leafwise, unit_metric as unit_metric
 from regopt_jax._packed import (
     Packed as Packed,
     pack as pack,
@@ -69,6 +65,15 @@ from regopt_jax.regularizers.norms import (
 from regopt_jax.regularizers.proximal import constant_norm as constant_norm, proximal as proximal
 from regopt_jax.regularizers.regularize import regularize as regularize
 from regopt_jax.regularizers.spectral import nuclear_norm as nuclear_norm
+from regopt_jax.schedules.cosines import (
+    cosine_decay_schedule as cosine_decay_schedule,
+    cosine_restarts as cosine_restarts,
+)
+from regopt_jax.schedules.decays import (
+    exponential_decay as exponential_decay,
+    piecewise_constant_schedule as piecewise_constant_schedule,
+    step_decay as step_decay,
+)
 from regopt_jax.schedules.join import (
     join_schedules as join_schedules,
     sgdr_schedule as sgdr_schedule,
@@ -76,14 +81,9 @@ from regopt_jax.schedules.join import (
 )
 from regopt_jax.schedules.shapes import (
     constant_schedule as constant_schedule,
-    cosine_decay_schedule as cosine_decay_schedule,
-    cosine_restarts as cosine_restarts,
-    exponential_decay as exponential_decay,
     linear_schedule as linear_schedule,
     linear_warmup as linear_warmup,
-    piecewise_constant_schedule as piecewise_constant_schedule,
     polynomial_schedule as polynomial_schedule,
-    step_decay as step_decay,
 )
 from regopt_jax.solvers.optimality import optimality as optimality
 from regopt_jax.solvers.path import path as path

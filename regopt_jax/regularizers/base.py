@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import promoting
 from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._leafwise import promoting
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.combine.select import Selector, everything, resolve_mask
 from regopt_jax.regularizers.penalties import Penalty

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import Schedule
 from regopt_jax._trees import Array, ArrayLike
-from regopt_jax.schedules.shapes import as_float, cosine_decay_schedule, linear_schedule
+from regopt_jax.schedules.cosines import cosine_decay_schedule
+from regopt_jax.schedules.shapes import as_float, linear_schedule
 
 
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:

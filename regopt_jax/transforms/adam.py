@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation, Step, leafwise
+from regopt_jax._core import GradientTransformation
+from regopt_jax._leafwise import Step, leafwise
 from regopt_jax._trees import Array, ArrayLike, abs_sq, zeros_like
 from regopt_jax.transforms.momentum import bias, moving_average, unbiased
 

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation, Step, leafwise, unit_metric
+from regopt_jax._core import GradientTransformation
+from regopt_jax._leafwise import Step, leafwise, unit_metric
 from regopt_jax._trees import Array, ArrayLike, global_norm
 
 

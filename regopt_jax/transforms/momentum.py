@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation, Step, leafwise, unit_metric
+from regopt_jax._core import GradientTransformation
+from regopt_jax._leafwise import Step, leafwise, unit_metric
 from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
 
 

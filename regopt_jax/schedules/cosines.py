@@ -1,0 +1,110 @@
+"""Annealing along cosines, once or with restarts."""
+
+import jax.numpy as jnp
+
+from regopt_jax import _hyperparams
+from regopt_jax._hyperparams import Schedule
+from regopt_jax._trees import Array, ArrayLike
+from regopt_jax.schedules.decays import integer_power
+from regopt_jax.schedules.shapes import as_float, fractions
+
+_LAST = 2**31 - 1
+
+
+def _half_cosine(left: Array) -> Array:
+    """½(1 + cos(π(1 - left))), as a sine that does not cancel where little is left."""
+    return jnp.square(jnp.sin(jnp.pi / 2 * left))
+
+
+def cosine_decay_schedule(
+    init_value: ArrayLike, decay_steps: int, alpha: ArrayLike = 0.0, exponent: ArrayLike = 1.0
+) -> Schedule:
+    r"""Anneal along half a cosine.
+
+    .. math:: s(t) = I \left[(1-a) \left(\tfrac12(1 + \cos(π t/T))\right)^p + a\right],
+       \quad \tfrac12(1 + \cos(π t/T)) = \sin^2\left(\tfrac{π}{2}\,\tfrac{T-t}{T}\right)
+
+    Args:
+      init_value: I.
+      decay_steps: T ≥ 1 steps; the value stays :math:`aI` after them.
+      alpha: a, the final share of the initial value.
+      exponent: p.
+
+    Raises:
+      ValueError: ``decay_steps`` out of its range.
+
+    Loshchilov & Hutter, *SGDR*, arXiv 1608.03983.
+
+    >>> round(float(cosine_decay_schedule(1.0, decay_steps=10)(5)), 6)
+    0.5
+    """
+    _hyperparams.check("cosine_decay_schedule", decay_steps=(decay_steps, "(0, inf)"))
+
+    def schedule(count: ArrayLike) -> Array:
+        _, left = fractions(count, 0, decay_steps)
+        share = (1 - as_float(alpha)) * _half_cosine(left) ** as_float(exponent) + as_float(alpha)
+        return as_float(init_value) * share
+
+    return schedule
+
+
+def cosine_restarts(
+    init_value: ArrayLike,
+    first_decay_steps: int,
+    t_mul: int = 1,
+    m_mul: ArrayLike = 1.0,
+    alpha: ArrayLike = 0.0,
+) -> Schedule:
+    r"""Cosine annealing that starts again, each time longer and lower.
+
+    Cycle n lasts :math:`T m^n` steps and starts from :math:`I q^n`.
+
+    Args:
+      init_value: I.
+      first_decay_steps: T ≥ 1 steps.
+      t_mul: m ≥ 1, an integer.
+      m_mul: q ≥ 0.
+      alpha: the share of a cycle's start that it ends on.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+    Loshchilov & Hutter, *SGDR*, arXiv 1608.03983; equals PyTorch's
+    ``CosineAnnealingWarmRestarts`` with ``m_mul=1``.
+
+    >>> schedule = cosine_restarts(1.0, first_decay_steps=10)
+    >>> [round(float(schedule(t)), 6) for t in (0, 5, 10)]
+    [1.0, 0.5, 1.0]
+    """
+    _hyperparams.check(
+        "cosine_restarts",
+        first_decay_steps=(first_decay_steps, "[1, inf)"),
+        t_mul=(t_mul, "[1, inf)"),
+        m_mul=(m_mul, "[0, inf)"),
+    )
+    starts = [0]
+    if t_mul > 1:
+        while (later := starts[-1] + first_decay_steps * t_mul ** (len(starts) - 1)) < 2**31:
+            starts.append(later)
+    # The last cycle may be longer than an int32 holds: by so many steps.
+    beyond = max(0, first_decay_steps * t_mul ** (len(starts) - 1) - _LAST)
+
+    def schedule(count: ArrayLike) -> Array:
+        count = jnp.asarray(count)
+        if t_mul == 1:
+            cycle, within = count // first_decay_steps, count % first_decay_steps
+            length: ArrayLike = first_decay_steps
+        else:
+            cycle = jnp.zeros_like(count)
+            within, length = count, jnp.full_like(count, first_decay_steps)
+            for n, start in enumerate(starts[1:], 1):
+                reached = count >= start
+                cycle = jnp.where(reached, n, cycle)
+                within = jnp.where(reached, count - start, within)
+                length = jnp.where(reached, min(first_decay_steps * t_mul**n, _LAST), length)
+        rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
+        left = (as_float(length - within) + rest) / (as_float(length) + rest)
+        peak = as_float(init_value) * integer_power(m_mul, cycle.astype(jnp.int32))
+        return peak * ((1 - as_float(alpha)) * _half_cosine(left) + as_float(alpha))
+
+    return schedule
