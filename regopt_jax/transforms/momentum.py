@@ -25,8 +25,11 @@ def moving_average(x: Array, average: Array, decay: ArrayLike) -> Array:
 
 def bias(decay: ArrayLike, count: ArrayLike) -> Array:
     r"""The share :math:`1 - β^t` of a moving average's weights spent after t steps from zero."""
+    count = jnp.asarray(count)
+    if isinstance(decay, jax.Array):  # an integer power has no derivative under strict promotion
+        count = count.astype(decay.dtype)
     with jax.numpy_dtype_promotion("standard"):
-        return jnp.asarray(1 - decay ** jnp.asarray(count))
+        return jnp.asarray(1 - decay**count)
 
 
 def unbiased(average: Array, share: Array) -> Array:
