@@ -1,0 +1,1 @@
+"""Independent oracles: the papers' formulas in NumPy, and PyTorch's own optimisers."""
