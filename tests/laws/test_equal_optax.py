@@ -1,0 +1,56 @@
+"""Law 1: the same updates and the same states as Optax, and either continues the other."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tests.cases import CASES
+from tests.laws import runs
+from tests.laws.runs import COMPLEX, FLOAT32, FLOAT64, MIXED, close, ours, theirs
+
+WITH_OPTAX = [case for case in CASES if case.optax]
+rows = pytest.mark.parametrize("case", WITH_OPTAX, ids=repr)
+
+
+def tolerance(case, regime):
+    in_ulps = runs.ulps(case.ulps, case.bfloat16_ulps)
+
+    def allowed(dtype):
+        if case.across and regime == MIXED:  # Optax sums the norm in the leaves' dtypes.
+            return in_ulps(jnp.bfloat16)
+        if case.optax_dtype is not None:
+            return in_ulps(runs.narrower(dtype, case.optax_dtype))
+        return 1e-12 if regime == FLOAT64 else in_ulps(dtype)
+
+    return allowed
+
+
+CELLS = [
+    (case, regime)
+    for case in WITH_OPTAX
+    for regime in (FLOAT32, MIXED, FLOAT64, *([COMPLEX] if case.complex else []))
+]
+
+
+@pytest.mark.parametrize(("case", "regime"), CELLS, ids=str)
+def test_updates_and_states_equal_those_of_optax(case, regime):
+    mine, oracle = ours(case, regime), theirs(case, regime)
+    assert jax.tree.structure(mine.state) == jax.tree.structure(oracle.state)
+    close(mine.state, oracle.state, runs.exactly(0))
+    close(mine.steps, oracle.steps, tolerance(case, regime))
+
+
+@rows
+def test_a_state_of_optax_continues_under_ours(case):
+    mine, oracle = ours(case, FLOAT32), theirs(case, FLOAT32)
+    (_, end), steps = mine.go(*oracle.middle, 1)
+    close(steps, oracle.second, tolerance(case, FLOAT32))
+    close(end, oracle.end[1], tolerance(case, FLOAT32))
+
+
+@rows
+def test_a_state_of_ours_continues_under_optax(case):
+    mine, oracle = ours(case, FLOAT32), theirs(case, FLOAT32)
+    (_, end), steps = oracle.go(*mine.middle, 1)
+    close(steps, mine.second, tolerance(case, FLOAT32))
+    close(end, mine.end[1], tolerance(case, FLOAT32))

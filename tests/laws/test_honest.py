@@ -1,0 +1,131 @@
+"""Law 6: bad input is refused by name, and good input of any kind is taken."""
+
+import inspect
+import re
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import regopt_jax as ro
+from tests.cases import CASES
+from tests.laws import runs
+from tests.laws.runs import FLOAT32, Layer, ours, same_bits
+
+rows = pytest.mark.parametrize("case", CASES, ids=repr)
+WRONG = [(case, name) for case in CASES for name in case.wrong]
+
+
+def makers():
+    """The public functions that return a transformation."""
+    named = {name: f for name, f in vars(ro).items() if inspect.isfunction(f)}
+    return {
+        name
+        for name, f in named.items()
+        if typing.get_type_hints(f).get("return") is ro.GradientTransformation
+    } - {"leafwise"}
+
+
+def test_every_public_transformation_has_a_row():
+    missing = makers() - {case.public_name for case in CASES}
+    assert not missing, f"add a row to tests/cases.py for {sorted(missing)}"
+
+
+def test_no_two_rows_have_one_name():
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@rows
+def test_the_transformation_bears_its_public_name(case):
+    if case.public_name in ("regularize", "masked", "add_decayed_weights"):
+        pytest.skip("may return a transformation of another name")
+    assert case.make().name == case.public_name
+
+
+@pytest.mark.parametrize(("case", "name"), WRONG, ids=str)
+def test_a_wrong_hyperparameter_is_refused_by_name_and_range(case, name):
+    wrong = {name: case.wrong[name]}
+    with pytest.raises(ValueError, match=rf"\b{name} must be (in [\[(]|one of)") as caught:
+        case.make.func(*case.make.args, **case.make.keywords | wrong)
+    assert str(case.wrong[name]) in str(caught.value)
+
+
+def tree(dtype=jnp.float32):
+    return {
+        "dense": Layer(jnp.ones((2, 3), dtype), jnp.ones(3, dtype)),
+        "out": (jnp.ones((3, 2), dtype),),
+    }
+
+
+def lacking(full):
+    return {"dense": full["dense"]}
+
+
+def misshapen(full):
+    return full | {"dense": full["dense"]._replace(kernel=jnp.ones((3, 3)))}
+
+
+def holds_arrays(tx, params):
+    return any(
+        x.shape in {(2, 3), (3, 2)} for x in jax.tree.leaves(jax.eval_shape(tx.init, params))
+    )
+
+
+def step(tx, gradients, params):
+    updates, _ = tx.update(gradients, tx.init(params), params)
+    return ro.apply_updates(params, updates)
+
+
+@rows
+@pytest.mark.parametrize(("spoil", "path"), [(lacking, "out/0"), (misshapen, "dense/kernel")])
+def test_gradients_that_do_not_match_are_refused_by_path(case, spoil, path):
+    """By ``update`` where it has something to compare with, else by ``apply_updates``."""
+    if case.theirs_inside:
+        pytest.skip("Optax's part finds out first, in its own words")
+    tx, params = case.make(), tree()
+    with pytest.raises(ValueError, match=re.escape(path)):
+        step(tx, spoil(params), params)
+    if case.needs_params or (case.leaves_alike and holds_arrays(tx, params)):
+        with pytest.raises(ValueError, match=re.escape(path)):
+            tx.update(spoil(params), tx.init(params), params)
+
+
+@rows
+def test_integer_parameters_are_refused_by_path(case):
+    params = tree()
+    params["dense"] = params["dense"]._replace(kernel=jnp.ones((2, 3), jnp.int32))
+    if case.theirs_inside:
+        pytest.skip("Optax's part takes integers")
+    with pytest.raises(TypeError, match="dense/kernel"):
+        case.make().init(params)
+
+
+@rows
+def test_missing_parameters_are_refused_by_path_where_they_are_needed(case):
+    run = ours(case, FLOAT32)
+    gradients = jax.tree.map(lambda g: g[1], run.halves[1])
+    with run.session():
+        if not case.needs_params:
+            without = run.tx.update(gradients, run.middle[1])
+            same_bits(without, run.tx.update(gradients, run.middle[1], run.middle[0]))
+        elif case.theirs_inside:
+            pytest.skip("Optax's part finds out first, in its own words")
+        else:
+            with pytest.raises(ValueError, match=r"parameters.*'(conv/0|absent|dense/kernel)'"):
+                run.tx.update(gradients, run.middle[1])
+
+
+@rows
+def test_numpy_inputs_are_as_good_as_jax_arrays(case):
+    run = ours(case, FLOAT32)
+    inputs = (jax.tree.map(lambda g: g[1], run.halves[1]), run.middle[1], run.middle[0])
+    with run.session():
+        same_bits(run.tx.update(*jax.tree.map(np.asarray, inputs)), run.tx.update(*inputs))
+
+
+def test_the_rows_reach_the_refusals():
+    """At least every hyperparameter that a constructor checks is tried."""
+    assert len(WRONG) > 40
+    assert runs.STEPS >= 60

@@ -1,0 +1,71 @@
+"""A compiled step keeps no second copy of the gradients, whatever the tree's size."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import regopt_jax as ro
+
+BLOCKS = ((64, 256, 3), (128, 512, 4), (256, 1024, 6), (512, 2048, 3))
+
+
+def resnet50():
+    """The shapes of ResNet-50's parameters: kernels, and two vectors for each normalisation."""
+    shapes = {}
+
+    def conv(name, size, inputs, outputs):
+        shapes[name] = {
+            "kernel": (size, size, inputs, outputs),
+            "scale": (outputs,),
+            "bias": (outputs,),
+        }
+
+    conv("stem", 7, 3, 64)
+    inputs = 64
+    for stage, (width, outputs, depth) in enumerate(BLOCKS):
+        for block in range(depth):
+            name = f"stage{stage}_block{block}"
+            conv(f"{name}_in", 1, inputs, width)
+            conv(f"{name}_middle", 3, width, width)
+            conv(f"{name}_out", 1, width, outputs)
+            if block == 0:
+                conv(f"{name}_shortcut", 1, inputs, outputs)
+            inputs = outputs
+    shapes["head"] = {"kernel": (2048, 1000), "bias": (1000,)}
+    return jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32),
+        shapes,
+        is_leaf=lambda x: isinstance(x, tuple),
+    )
+
+
+def temporaries(tx, params):
+    def step(params, state, gradients):
+        updates, state = tx.update(gradients, state, params)
+        return ro.apply_updates(params, updates), state
+
+    state = jax.eval_shape(tx.init, params)
+    compiled = jax.jit(step, donate_argnums=(0, 1)).lower(params, state, params).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def test_the_tree_is_resnet50s():
+    leaves = jax.tree.leaves(resnet50())
+    assert len(leaves) == 161
+    assert sum(x.size for x in leaves) == 25_557_032
+
+
+def test_a_clipped_adamw_step_needs_less_than_a_megabyte():
+    tx = ro.chain(ro.clip_by_global_norm(1.0), ro.adamw(1e-3))
+    assert temporaries(tx, resnet50()) < 2**20
+
+
+def test_the_measure_sees_a_copy_of_the_gradients():
+    """A transformation that does keep a second copy is caught: the test above can fail."""
+    kernels = {"a": jax.ShapeDtypeStruct((1024, 1024), jnp.float32)}
+
+    def update(updates, state, params=None):
+        return jax.tree.map(lambda g: jnp.sort(g, axis=None).reshape(g.shape), updates), state
+
+    copies = optax.GradientTransformation(lambda p: optax.EmptyState(), update)
+    assert temporaries(ro.chain(copies, ro.adamw(1e-3)), kernels) >= 4 * 2**20

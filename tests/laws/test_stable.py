@@ -1,0 +1,71 @@
+"""Law 2: a state keeps its structure, shapes, dtypes and weak types; a step compiles once."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import regopt_jax as ro
+from tests.cases import CASES
+from tests.laws import runs
+from tests.laws.runs import FLOAT32, FLOAT64, MIXED, ours
+
+BFLOAT16 = "bfloat16"
+rows = pytest.mark.parametrize("case", CASES, ids=repr)
+
+
+def signature(tree):
+    return jax.tree.structure(tree), [
+        (x.shape, x.dtype, x.weak_type) for x in jax.tree.leaves(tree)
+    ]
+
+
+def structs(case, regime):
+    if regime == BFLOAT16:
+        return jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct(s.shape, jnp.bfloat16), runs.shapes(case, MIXED)
+        )
+    return runs.shapes(case, regime)
+
+
+@rows
+@pytest.mark.parametrize("regime", [FLOAT32, BFLOAT16, MIXED, FLOAT64])
+def test_the_state_keeps_its_structure_shapes_dtypes_and_weak_types(case, regime):
+    params = structs(case, regime)
+    with runs.session(regime, case.theirs_inside):
+        tx = case.make()
+        state = jax.eval_shape(tx.init, params)
+        updates, after = jax.eval_shape(tx.update, params, state, params)
+        stepped = jax.eval_shape(ro.apply_updates, params, updates)
+    assert signature(after) == signature(state)
+    assert not any(weak for *_, weak in signature(state)[1])
+    assert signature(stepped) == signature(params)
+    assert [u.shape for u in jax.tree.leaves(updates)] == [p.shape for p in jax.tree.leaves(params)]
+
+
+@rows
+@pytest.mark.parametrize("regime", [BFLOAT16, FLOAT64])
+def test_updates_keep_the_dtype_of_the_gradients(case, regime):
+    params = structs(case, regime)
+    with runs.session(regime, case.theirs_inside):
+        tx = case.make()
+        updates, _ = jax.eval_shape(tx.update, params, jax.eval_shape(tx.init, params), params)
+    assert [u.dtype for u in jax.tree.leaves(updates)] == [p.dtype for p in jax.tree.leaves(params)]
+
+
+@rows
+def test_a_leaf_without_a_gradient_stays(case):
+    """``None`` among the gradients of a leaf that init knew: no update, the same state."""
+    params = structs(case, FLOAT32)
+    grads = params | {"scalar": None}
+    with runs.session(FLOAT32, case.theirs_inside):
+        tx = case.make()
+        state = jax.eval_shape(tx.init, params)
+        updates, after = jax.eval_shape(tx.update, grads, state, params)
+    assert updates["scalar"] is None
+    assert signature(after) == signature(state)
+
+
+@rows
+def test_all_steps_compile_once(case):
+    """The first half starts from ``init``'s state, the second from ``update``'s."""
+    assert ours(case, FLOAT32).programs == 1
