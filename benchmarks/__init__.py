@@ -1,0 +1,1 @@
+"""regopt_jax against Optax and PyTorch, in one process."""
