@@ -79,7 +79,7 @@ def settings(args: argparse.Namespace) -> Settings:
     source = SOURCES[args.data]
     name = getattr(args, "optimizer", "recommended")
     regularizer = getattr(args, "regularizer", "none")
-    for flag in ("strength", "l2_strength", "placement"):
+    for flag in ("strength", "l2_strength", "select", "placement"):
         if getattr(args, flag, None) is not None and regularizer == "none":
             raise DemoError(f"--{flag.replace('_', '-')} needs a --regularizer.")
     if getattr(args, "l2_strength", None) is not None and regularizer != "elastic-net":
@@ -100,6 +100,7 @@ def settings(args: argparse.Namespace) -> Settings:
         regularizer=regularizer,
         strength=given("strength", 1e-3),
         l2_strength=given("l2_strength", 1e-3),
+        select=given("select", "**/kernel"),
         placement=given("placement", PLACEMENTS[0]),
         batch_size=given("batch_size", source.batch_size),
         epochs=given("epochs", source.epochs),
@@ -171,7 +172,7 @@ def _add_optimizer(command: argparse.ArgumentParser) -> None:
 
 
 def _add_regularizer(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("regulariser, on kernels only (biases are left alone)")
+    group = command.add_argument_group("regulariser")
     group.add_argument(
         "--regularizer",
         choices=["none", *REGULARIZERS],
@@ -188,6 +189,11 @@ def _add_regularizer(command: argparse.ArgumentParser) -> None:
         type=number(float, 0),
         metavar="S",
         help="strength of elastic-net's second part (default: 1e-3)",
+    )
+    group.add_argument(
+        "--select",
+        metavar="GLOB",
+        help="the arrays it acts on, such as 'Dense_*/kernel' (default: **/kernel, so not biases)",
     )
     group.add_argument(
         "--placement",

@@ -30,6 +30,7 @@ class Settings:
     regularizer: str
     strength: float
     l2_strength: float
+    select: str
     placement: str
     batch_size: int
     epochs: int
@@ -164,4 +165,4 @@ def _optimizer(settings: Settings, total_steps: int) -> ro.GradientTransformatio
 
 
 def _regularizer(settings: Settings) -> ro.Regularizer:
-    return REGULARIZERS[settings.regularizer](settings).on(KERNELS)
+    return REGULARIZERS[settings.regularizer](settings).on(ro.select(settings.select))

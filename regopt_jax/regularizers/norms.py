@@ -136,6 +136,11 @@ def elastic_net(l1_strength: ScalarOrSchedule, l2_strength: ScalarOrSchedule) ->
     >>> elastic_net(0.5, 1.0).prox(jnp.array([2.5, 0.25])).tolist()
     [1.0, 0.0]
     """
+    _hyperparams.check(
+        "elastic_net",
+        l1_strength=(l1_strength, "[0, inf)"),
+        l2_strength=(l2_strength, "[0, inf)"),
+    )
     return l1(l1_strength) + l2(l2_strength)
 
 

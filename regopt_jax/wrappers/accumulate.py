@@ -40,6 +40,7 @@ def accumulate(
 
     Raises:
       ValueError: k < 1.
+      TypeError: k is not an integer or a function.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.accumulate(ro.sgd(1.0), every_k=2)
@@ -51,6 +52,8 @@ def accumulate(
     -2.0
     """
     _hyperparams.check("accumulate", every_k=(every_k, "[1, inf)"))
+    if isinstance(every_k, float):
+        raise TypeError(f"accumulate: every_k must be an integer or a function, got {every_k!r}.")
     part = adopt(inner)
     dtype = None if accumulator_dtype is None else jax.dtypes.canonicalize_dtype(accumulator_dtype)
 

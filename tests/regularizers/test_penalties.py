@@ -321,6 +321,7 @@ def test_indicators_are_zero_inside_and_infinite_outside():
     [
         (lambda: ro.l1(-1.0), "l1: strength must be in"),
         (lambda: ro.l0(-1.0), "l0: strength"),
+        (lambda: ro.elastic_net(-1.0, 0.0), "elastic_net: l1_strength"),
         (lambda: ro.huber_l1(1.0, delta=0.0), "huber_l1: delta"),
         (lambda: ro.box(1.0, 0.0), r"box: high must be in \[1.0"),
         (lambda: ro.l2_ball(0.0), "l2_ball: radius"),
