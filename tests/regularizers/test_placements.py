@@ -401,3 +401,22 @@ def test_constant_norm():
     np.testing.assert_allclose(new["w"], 5 * np.array([[2.5, 3.5]]) / np.hypot(2.5, 3.5), rtol=1e-6)
     assert new["b"].tolist() == [0.5]
     assert new["zero"].tolist() == [0.0, 0.0]
+
+
+def test_coupled_l2_decays_weights_with_large_gradients_less():
+    """The lecture: inside Adam L2 is divided by √r̂, beside it every weight decays alike.
+
+    Gradients of fixed sizes and alternating signs leave only the decay to move the weights.
+    """
+    sizes = jnp.array([0.01, 0.1, 1.0, 10.0])
+    weights = {}
+    for how in ("coupled", "decoupled"):
+        tx, w = ro.regularize(ro.adam(1e-2), ro.l2(0.01), how=how), jnp.ones(4)
+        state = tx.init(w)
+        for t in range(200):
+            updates, state = tx.update(sizes * (-1) ** t, state, w)
+            w = ro.apply_updates(w, updates)
+        weights[how] = 1 - np.asarray(w)
+    assert np.all(np.diff(weights["coupled"]) < 0)
+    assert weights["coupled"][0] > 20 * weights["coupled"][3]
+    assert np.ptp(weights["decoupled"]) < 1e-5
