@@ -2,6 +2,7 @@
 
 import collections
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def optimizer_rows(tree: str, workload: str, rounds: int, bandwidth: float) -> l
     interleave(entries, rounds, contenders.ACCUMULATE if accumulates else 1)
     rows = _rows(entries, tree=tree, workload=workload)
     if workload == "adamw":
-        floor = 28 * sum(_size(shape) for shape in shapes.values()) / bandwidth
+        floor = 28 * sum(math.prod(shape) for shape in shapes.values()) / bandwidth
         for row in rows:
             row["bandwidth_share"] = floor / (row["step_ms"] / 1e3)
     del made, entries
@@ -83,10 +84,3 @@ def network_rows(rounds: int) -> list[dict[str, Any]]:
     }
     interleave(entries, rounds)
     return _rows(entries, tree="demo network", workload="training step")
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size

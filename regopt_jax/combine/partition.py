@@ -1,6 +1,7 @@
 """Partitions: each leaf to the transformation that its label names."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -64,17 +65,10 @@ class Assignment:
     def __str__(self) -> str:
         rows = []
         for label, leaves in self.groups.items():
-            elements = sum(_size(shape) for shape in leaves.values())
+            elements = sum(math.prod(shape) for shape in leaves.values())
             rows.append(f"{label}: {len(leaves)} leaves, {elements:,} elements")
             rows.extend(f"  {path}  {shape}" for path, shape in leaves.items())
         return "\n".join(rows)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
 
 
 def assignment(param_labels: Labels, params: PyTree) -> Assignment:

@@ -120,13 +120,15 @@ def train_step(
         step, donate_argnums=(0,) if donate else (), compiler_options=compiler_options()
     )
 
+    nested = jax.jit(step)
+
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
         if pack and not is_packed(state.params):
             state = _packed(state, tx)
         rest = _Untrained.of(state.params)
         # XLA takes compiler options for a whole program only, not for a step inside another.
         tracing = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
-        call = jax.jit(step) if tracing else jitted
+        call = nested if tracing else jitted
         new, metrics = call(state._replace(params=trainable(state.params)), rest, batch)
         return new._replace(params=rest.join(new.params)), metrics
 
