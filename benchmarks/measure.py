@@ -13,26 +13,38 @@ from benchmarks.contenders import Contender
 from benchmarks.trees import shapes as tree_shapes
 
 PAUSE_S = 0.05
+SAMPLE_S = 0.06
 
 
-def interleave(entries: dict[str, Contender], rounds: int, calls: int = 1) -> None:
+def interleave(entries: dict[str, Contender], rounds: int, cycle: int = 1) -> None:
     """Time every contender ``rounds`` times, in turn, so that drift meets all alike.
 
     The pause lets threads that wait for work by spinning, as PyTorch's do, go to sleep
     before the next contender runs; the order turns, so that no one always follows another.
+    A sample is as many calls as take ``SAMPLE_S``, whole cycles of them, so that waking the
+    threads up again weighs little.
     """
-    for entry in entries.values():
-        for _ in range(2 * calls):
-            entry.run()
-    waiting = collections.deque(entries.values())
+    calls = {name: cycle * _cycles(entry, cycle) for name, entry in entries.items()}
+    waiting = collections.deque(entries)
     for _ in range(rounds):
         waiting.rotate()
-        for entry in waiting:
+        for name in waiting:
             time.sleep(PAUSE_S)
-            begin = time.perf_counter()
-            for _ in range(calls):
-                entry.run()
-            entry.times.append((time.perf_counter() - begin) / calls)
+            seconds = _seconds(entries[name], calls[name])
+            entries[name].times.append(seconds / calls[name])
+
+
+def _seconds(entry: Contender, calls: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(calls):
+        entry.run()
+    return time.perf_counter() - begin
+
+
+def _cycles(entry: Contender, cycle: int) -> int:
+    """How many cycles of calls fill a sample; the first, cold one is not counted."""
+    _seconds(entry, cycle)
+    return max(1, round(SAMPLE_S / _seconds(entry, cycle)))
 
 
 def _rows(entries: dict[str, Contender], **labels: Any) -> list[dict[str, Any]]:

@@ -65,22 +65,63 @@ def save(rows: Rows, out: pathlib.Path, about: dict[str, Any]) -> None:
     """``benchmark.json`` and ``benchmark.png`` in the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "benchmark.json").write_text(json.dumps({"machine": about, "rows": rows}, indent=1))
-    import matplotlib.pyplot as plt
+    draw(rows, about).savefig(out / "benchmark.png", dpi=110)
 
-    groups = list(dict.fromkeys((row["tree"], row["workload"]) for row in rows))
-    names = list(dict.fromkeys(row["contender"] for row in rows))
-    fig, ax = plt.subplots(figsize=(8, 0.7 + 0.5 * len(groups)), layout="constrained")
-    height = 0.8 / len(names)
-    for i, name in enumerate(names):
-        found = {(r["tree"], r["workload"]): r for r in rows if r["contender"] == name}
-        at = [j for j, group in enumerate(groups) if group in found]
-        widths = [1 / found[groups[j]]["ours_over_theirs"] for j in at]
-        places = [j + i * height for j in at]
-        ax.barh(places, widths, height, color=PALETTE[i % len(PALETTE)], label=name)
-    ax.axvline(1, color="black", linewidth=0.8)
-    ax.set_yticks([j + 0.4 - height / 2 for j in range(len(groups))])
-    ax.set_yticklabels([f"{tree}, {workload}" for tree, workload in groups])
-    ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="step time over that of regopt_jax")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    fig.savefig(out / "benchmark.png", dpi=120)
+
+TITLES = {
+    "resnet50": "ResNet-50: 161 arrays, 25.6M",
+    "gpt2": "GPT-2 small: 148 arrays, 124M",
+    "vit": "ViT-B/16: 152 arrays, 86.6M",
+    "small": "1000 arrays of 1024",
+    "one": "one array of 16.7M",
+    "demo network": "the demo's network",
+}
+MARKERS = {
+    "regopt_jax": (PALETTE[0], "o"),
+    "regopt_jax packed": (PALETTE[5], "D"),
+    "regopt_jax train_step": (PALETTE[0], "o"),
+    "optax": (PALETTE[1], "s"),
+    "optax, donated jit": (PALETTE[1], "s"),
+    "optax, plain jit": (PALETTE[4], "s"),
+    "torch fused": (PALETTE[2], "^"),
+    "torch foreach": (PALETTE[3], "v"),
+}
+
+
+def draw(rows: Rows, about: dict[str, Any]) -> Any:
+    """A panel for each tree, a line for each workload, a mark for each contender."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    trees = list(dict.fromkeys(row["tree"] for row in rows))
+    columns = min(3, len(trees))
+    lines = -(-len(trees) // columns)
+    fig = Figure(figsize=(4.2 * columns, 0.8 + 3.1 * lines), layout="constrained")
+    panels = fig.subplots(lines, columns, squeeze=False).ravel()
+    for ax in panels:
+        ax.set_visible(False)
+    handles = {}
+    for ax, tree in zip(panels, trees, strict=False):
+        ax.set_visible(True)
+        here = [row for row in rows if row["tree"] == tree]
+        works = list(dict.fromkeys(row["workload"] for row in here))
+        for row in here:
+            color, marker = MARKERS[row["contender"]]
+            (mark,) = ax.plot(
+                1 / row["ours_over_theirs"], works.index(row["workload"]), marker,
+                color=color, markersize=7, alpha=0.85, label=row["contender"],
+            )  # fmt: skip
+            handles.setdefault(row["contender"], mark)
+        ax.axvline(1, color="0.6", linewidth=0.8, zorder=0)
+        ax.set(xscale="log", title=TITLES.get(tree, tree), ylim=(len(works) - 0.5, -0.5))
+        low, high = ax.get_xlim()
+        ax.set_xlim(min(low, 0.5), max(high, 2.1))
+        ax.xaxis.set_major_locator(LogLocator(base=2, numticks=7))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_yticks(range(len(works)), works)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.grid(axis="x", alpha=0.3)
+    fig.supxlabel("step time over that of regopt_jax's best (right of 1: slower)")
+    fig.suptitle(f"{about['cpu']}, {about['device']}, jax {about['jax']}")
+    fig.legend(handles.values(), handles, loc="outside right center", frameon=False)
+    return fig
