@@ -5,7 +5,7 @@ lowered once. ``None`` counts as a leaf here (a parameter without a gradient), u
 ``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import jax
@@ -96,11 +96,25 @@ def check_inexact(who: str, tree: PyTree) -> None:
             )
 
 
-_PER_LEAF = ("mask", "metric")
+def spread(x: PyTree, tree: PyTree) -> PyTree:
+    """A tree like ``tree`` with ``x`` at each leaf, if ``x`` is one number; else ``x`` itself."""
+    if not jax.tree_util.all_leaves([x]):
+        return x
+    leaves, treedef = flatten(tree)
+    return treedef.unflatten([x] * len(leaves))
 
 
-def map_leaves(who: str, function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
+def map_leaves(
+    who: str,
+    function: Callable[..., Any],
+    tree: PyTree,
+    *,
+    broadcast: Collection[str] = (),
+    **others: PyTree,
+) -> PyTree:
     """Map over a tree and others named by what they hold; ``None`` in any gives ``None``.
+
+    Those named in ``broadcast`` need the structure of ``tree``, but not its shapes.
 
     Raises:
       ValueError: a tree differs from the first in structure or in a shape; names the path.
@@ -109,7 +123,7 @@ def map_leaves(who: str, function: Callable[..., Any], tree: PyTree, **others: P
     columns = [leaves]
     for what, other in others.items():
         column = align(who, what, other, tree, treedef)
-        if what not in _PER_LEAF:
+        if what not in broadcast:
             present = [x if o is None else o for x, o in zip(leaves, column, strict=True)]
             check_shapes(who, what.removesuffix("s"), tree, leaves, present)
         columns.append(column)
@@ -141,6 +155,14 @@ def at_least_float32(x: ArrayLike) -> Array:
     """The array in float32 if it is narrower, else as it is."""
     x = jnp.asarray(x)
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def real_dtype(tree: PyTree) -> Any:
+    """The widest dtype of the leaves, or of their parts where complex; float32 or wider."""
+    own = map(jnp.result_type, jax.tree.leaves(tree))
+    dtypes = [jnp.finfo(dtype).dtype for dtype in own if jnp.issubdtype(dtype, jnp.inexact)]
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(jnp.float32, *dtypes)
 
 
 def global_norm(tree: PyTree) -> Array:

@@ -77,12 +77,9 @@ class Regularizer:
         Raises:
           ValueError: the proximal map of a sum is not known in closed form.
         """
-        leaves, treedef = _trees.flatten(params)
-        if jax.tree_util.all_leaves([metric]):
-            metrics = [metric] * len(leaves)
-        else:
-            metrics = _trees.align("prox", "metric", metric, params, treedef)
-        by_leaf = iter(metrics)
+        _, treedef = _trees.flatten(params)
+        spread = _trees.spread(metric, params)
+        by_leaf = iter(_trees.align("prox", "metric", spread, params, treedef))
 
         def one(z: Array, terms: list[Term]) -> Array:
             return _prox(z, terms, _as(next(by_leaf), z))

@@ -134,9 +134,10 @@ def constant_norm(
             raise _trees.params_needed("constant_norm", updates)
         steps, state = inner.update(updates, state, params, **extra_args)
         mask = jax.tree.broadcast(resolve_mask(where, params), params)
-        return _trees.map_leaves(
-            "constant_norm", rescale, steps, parameters=params, mask=mask
-        ), state
+        moves = _trees.map_leaves(
+            "constant_norm", rescale, steps, parameters=params, mask=mask, broadcast=("mask",)
+        )
+        return moves, state
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -164,7 +165,7 @@ def _inside_gate(
     if tx.composition is None or not tx.parts:
         return None
     if tx.composition.gate:
-        return tx.composition.rebuild([place(part) for part in tx.parts])
+        return tx.composition.map(place)
     *before, last = tx.parts
     if tx.composition.sequential and all(part.role == "gradient" for part in before):
         ended = _inside_gate(last, place)

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import optax
@@ -73,8 +73,12 @@ def regularize(
     part = adopt(tx)
     after_step = how in ("proximal", "constant_norm")
     if not after_step and part.composition and not part.composition.sequential:
-        inside = [regularize(inner, regularizer, how, peak=peak) for inner in part.parts]
-        return part.composition.rebuild(inside)
+        if how == "independent" and peak is None and part.composition.edit is not None:
+            raise ValueError(
+                "regularize: independent decay under an injected learning rate needs peak=, the "
+                "learning rate to be relative to."
+            )
+        return part.composition.map(lambda inner: regularize(inner, regularizer, how, peak=peak))
     return places[how](part)
 
 
@@ -115,18 +119,20 @@ def _roles(tx: GradientTransformation) -> set[str]:
     return {tx.role} if not tx.parts else set().union(*map(_roles, tx.parts))
 
 
-def _insert(
-    tx: GradientTransformation, position: Position, new: GradientTransformation
+def _edit(
+    tx: GradientTransformation,
+    position: Position,
+    change: Callable[[GradientTransformation], Sequence[GradientTransformation]],
 ) -> GradientTransformation:
+    """``tx`` with the part at ``position`` replaced by what ``change`` makes of it."""
     if not position:
-        return chain(new, tx)
+        new = change(tx)
+        return new[0] if len(new) == 1 else chain(*new)
     assert tx.composition is not None
     index, *deeper = position
-    parts = list(tx.parts)
-    if deeper:
-        parts[index] = _insert(parts[index], tuple(deeper), new)
-    else:
-        parts.insert(index, new)
+    old = tx.parts[index]
+    inside = [_edit(old, tuple(deeper), change)] if deeper else change(old)
+    parts = [*tx.parts[:index], *inside, *tx.parts[index + 1 :]]
     return tx.composition.rebuild(parts).named(tx.name, **tx.hyperparams)
 
 
@@ -134,24 +140,12 @@ def _couple(tx: GradientTransformation, regularizer: Regularizer) -> GradientTra
     for position, part in _primitives(tx):
         if _roles(part) != {"gradient"}:
             if part.composition and part.composition.gate:
-                return _replace(tx, position, regularize(part, regularizer, "coupled"))
-            return _insert(tx, position, coupled(regularizer))
+                return _edit(tx, position, lambda gate: [regularize(gate, regularizer, "coupled")])
+            return _edit(tx, position, lambda first: [coupled(regularizer), first])
     raise ValueError(
         f"regularize: {tx.name} only filters the gradient; it neither preconditions nor sets a "
         "step size, so there is nothing to couple to. Chain it with coupled(R) yourself."
     )
-
-
-def _replace(
-    tx: GradientTransformation, position: Position, new: GradientTransformation
-) -> GradientTransformation:
-    if not position:
-        return new
-    assert tx.composition is not None
-    index, *deeper = position
-    parts = list(tx.parts)
-    parts[index] = _replace(parts[index], tuple(deeper), new)
-    return tx.composition.rebuild(parts).named(tx.name, **tx.hyperparams)
 
 
 def _decouple(
@@ -162,9 +156,8 @@ def _decouple(
     sizes = [i for i, (_, part) in enumerate(parts) if "step_size" in _roles(part)]
     wrapped = [parts[i] for i in sizes if parts[i][1].composition]
     if wrapped:
-        position, part = wrapped[-1]
-        inside = regularize(part, regularizer, how, peak=peak)
-        return _replace(tx, position, inside)
+        position, _ = wrapped[-1]
+        return _edit(tx, position, lambda part: [regularize(part, regularizer, how, peak=peak)])
     if not sizes:
         raise ValueError(
             f"regularize: {tx.name} has no learning rate to scale a decoupled regulariser by. "
@@ -175,7 +168,8 @@ def _decouple(
     cautious = how == "cautious"
     after = [i for i in sizes if not preconditions or i > preconditions[-1]]
     if after:
-        return _insert(tx, parts[after[0]][0], decoupled(regularizer, cautious=cautious))
+        beside = decoupled(regularizer, cautious=cautious)
+        return _edit(tx, parts[after[0]][0], lambda rate: [beside, rate])
     # A moment follows the learning rate, so R joins after it, scaled by the same rate.
     factors = [parts[i][1].hyperparams for i in sizes]
 

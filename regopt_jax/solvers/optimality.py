@@ -30,11 +30,13 @@ def optimality(
     >>> float(optimality(ro.l1(1.0), jnp.array([2.0, 0.0]), jnp.array([-1.0, 0.5])))
     0.0
     """
-    leaves, treedef = _trees.flatten(params)
-    if jnp.ndim(metric) == 0 and not isinstance(metric, dict | list | tuple):
-        metric = treedef.unflatten([metric] * len(leaves))
+    metric = _trees.spread(metric, params)
+
+    def step(p: Array, g: Array, d: Array) -> Array:
+        return p - g / d
+
     stepped = _trees.map_leaves(
-        "optimality", lambda p, g, d: p - g / d, params, gradients=grads, metric=metric
+        "optimality", step, params, gradients=grads, metric=metric, broadcast=("metric",)
     )
     settled = regularizer.prox(stepped, metric)
     return _trees.global_norm(
