@@ -9,7 +9,7 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from regopt_jax.inspect.plots import PALETTE
+from regopt_jax.inspect.colors import PALETTE
 
 Rows = list[dict[str, Any]]
 

@@ -1,7 +1,9 @@
 """Regularisation and optimisation for JAX in one algebra of gradient transformations."""
 
+from regopt_jax import contrib as contrib, schedules as schedules, transforms as transforms
 from regopt_jax._core import GradientTransformation as GradientTransformation
 from regopt_jax._leafwise import Step as Step, leafwise as leafwise, unit_metric as unit_metric
+from regopt_jax._optax_names import *  # noqa: F403
 from regopt_jax._packed import (
     Packed as Packed,
     pack as pack,
@@ -14,13 +16,17 @@ from regopt_jax.combine.masked import masked as masked
 from regopt_jax.combine.partition import (
     assignment as assignment,
     label_by as label_by,
+    multi_transform as multi_transform,
     partition as partition,
 )
 from regopt_jax.combine.select import Selector as Selector, select as select
+from regopt_jax.inspect.describe import Description as Description, describe as describe
 from regopt_jax.inspect.hyperparams import (
     hyperparams as hyperparams,
     learning_rate as learning_rate,
 )
+from regopt_jax.optimizers.adadelta import adadelta as adadelta
+from regopt_jax.optimizers.adafactor import adafactor as adafactor
 from regopt_jax.optimizers.adagrad import adagrad as adagrad
 from regopt_jax.optimizers.adam import (
     adam as adam,
@@ -28,10 +34,46 @@ from regopt_jax.optimizers.adam import (
     nadam as nadam,
     nadamw as nadamw,
 )
+from regopt_jax.optimizers.adan import adan as adan
+from regopt_jax.optimizers.ademamix import ademamix as ademamix
+from regopt_jax.optimizers.adopt import adopt as adopt
+from regopt_jax.optimizers.belief import adabelief as adabelief, yogi as yogi
+from regopt_jax.optimizers.distance_to_start import dog as dog, dowg as dowg
+from regopt_jax.optimizers.fromage import fromage as fromage
+from regopt_jax.optimizers.large_batch import lamb as lamb, lars as lars
 from regopt_jax.optimizers.lion import lion as lion
+from regopt_jax.optimizers.madgrad import madgrad as madgrad
+from regopt_jax.optimizers.mars import mars as mars, scale_by_mars as scale_by_mars
+from regopt_jax.optimizers.max_moment import (
+    adamax as adamax,
+    adamaxw as adamaxw,
+    amsgrad as amsgrad,
+)
+from regopt_jax.optimizers.muon import muon as muon
+from regopt_jax.optimizers.noisy_sgd import noisy_sgd as noisy_sgd
+from regopt_jax.optimizers.normuon import normuon as normuon
+from regopt_jax.optimizers.novograd import novograd as novograd
+from regopt_jax.optimizers.optimistic import (
+    optimistic_adam as optimistic_adam,
+    optimistic_adam_v2 as optimistic_adam_v2,
+    optimistic_gradient_descent as optimistic_gradient_descent,
+)
+from regopt_jax.optimizers.polyak_sgd import polyak_sgd as polyak_sgd
+from regopt_jax.optimizers.prodigy import prodigy as prodigy
+from regopt_jax.optimizers.radam import radam as radam
 from regopt_jax.optimizers.recommended import recommended as recommended
 from regopt_jax.optimizers.rmsprop import rmsprop as rmsprop
+from regopt_jax.optimizers.rprop import rprop as rprop
+from regopt_jax.optimizers.schedule_free import (
+    schedule_free_adamw as schedule_free_adamw,
+    schedule_free_sgd as schedule_free_sgd,
+)
 from regopt_jax.optimizers.sgd import sgd as sgd
+from regopt_jax.optimizers.shampoo import shampoo as shampoo
+from regopt_jax.optimizers.sign import sign_sgd as sign_sgd, signum as signum
+from regopt_jax.optimizers.sm3 import sm3 as sm3
+from regopt_jax.optimizers.soap import soap as soap
+from regopt_jax.optimizers.stable_adamw import stable_adamw as stable_adamw
 from regopt_jax.regularizers.base import Regularizer as Regularizer
 from regopt_jax.regularizers.constraints import (
     box as box,
@@ -74,6 +116,11 @@ from regopt_jax.schedules.decays import (
     piecewise_constant_schedule as piecewise_constant_schedule,
     step_decay as step_decay,
 )
+from regopt_jax.schedules.interpolation import (
+    cosine_onecycle_schedule as cosine_onecycle_schedule,
+    linear_onecycle_schedule as linear_onecycle_schedule,
+    piecewise_interpolate_schedule as piecewise_interpolate_schedule,
+)
 from regopt_jax.schedules.join import (
     join_schedules as join_schedules,
     sgdr_schedule as sgdr_schedule,
@@ -84,6 +131,17 @@ from regopt_jax.schedules.shapes import (
     linear_schedule as linear_schedule,
     linear_warmup as linear_warmup,
     polynomial_schedule as polynomial_schedule,
+)
+from regopt_jax.schedules.torch_like import (
+    cosine_annealing as cosine_annealing,
+    cyclic as cyclic,
+    one_cycle as one_cycle,
+)
+from regopt_jax.schedules.warmups import (
+    inverse_sqrt_schedule as inverse_sqrt_schedule,
+    warmup_constant_schedule as warmup_constant_schedule,
+    warmup_exponential_decay_schedule as warmup_exponential_decay_schedule,
+    warmup_stable_decay_schedule as warmup_stable_decay_schedule,
 )
 from regopt_jax.solvers.optimality import optimality as optimality
 from regopt_jax.solvers.path import path as path
@@ -96,13 +154,59 @@ from regopt_jax.training.step import (
     train_step as train_step,
     trainable as trainable,
 )
+from regopt_jax.transforms.adadelta import scale_by_adadelta as scale_by_adadelta
 from regopt_jax.transforms.adam import scale_by_adam as scale_by_adam
-from regopt_jax.transforms.clip import clip as clip, clip_by_global_norm as clip_by_global_norm
+from regopt_jax.transforms.adan import scale_by_adan as scale_by_adan
+from regopt_jax.transforms.ademamix import scale_by_ademamix as scale_by_ademamix
+from regopt_jax.transforms.adopt import scale_by_adopt as scale_by_adopt
+from regopt_jax.transforms.belief import (
+    scale_by_belief as scale_by_belief,
+    scale_by_yogi as scale_by_yogi,
+)
+from regopt_jax.transforms.clip import (
+    adaptive_grad_clip as adaptive_grad_clip,
+    clip as clip,
+    clip_by_block_rms as clip_by_block_rms,
+    clip_by_global_norm as clip_by_global_norm,
+)
+from regopt_jax.transforms.distance import (
+    scale_by_distance_over_gradients as scale_by_distance_over_gradients,
+)
+from regopt_jax.transforms.factored import scale_by_factored_rms as scale_by_factored_rms
+from regopt_jax.transforms.layerwise import (
+    centralize as centralize,
+    normalize_by_update_norm as normalize_by_update_norm,
+    scale_by_param_block_norm as scale_by_param_block_norm,
+    scale_by_param_block_rms as scale_by_param_block_rms,
+    scale_by_trust_ratio as scale_by_trust_ratio,
+)
+from regopt_jax.transforms.leaf_norm import clip_by_leaf_norm as clip_by_leaf_norm
+from regopt_jax.transforms.madgrad import scale_by_madgrad as scale_by_madgrad
+from regopt_jax.transforms.mars import mars_correction as mars_correction
+from regopt_jax.transforms.max_moment import (
+    scale_by_adamax as scale_by_adamax,
+    scale_by_amsgrad as scale_by_amsgrad,
+)
 from regopt_jax.transforms.momentum import (
     bias_correction as bias_correction,
     ema as ema,
     trace as trace,
 )
+from regopt_jax.transforms.muon import scale_by_muon as scale_by_muon
+from regopt_jax.transforms.neurons import scale_by_neuron_rms as scale_by_neuron_rms
+from regopt_jax.transforms.noise import add_noise as add_noise
+from regopt_jax.transforms.normalize import normalize as normalize
+from regopt_jax.transforms.novograd import scale_by_novograd as scale_by_novograd
+from regopt_jax.transforms.optimistic import (
+    scale_by_optimistic_gradient as scale_by_optimistic_gradient,
+)
+from regopt_jax.transforms.per_example import (
+    per_example_global_norm_clip as per_example_global_norm_clip,
+    per_example_layer_norm_clip as per_example_layer_norm_clip,
+)
+from regopt_jax.transforms.polyak import scale_by_polyak as scale_by_polyak
+from regopt_jax.transforms.radam import scale_by_radam as scale_by_radam
+from regopt_jax.transforms.rprop import scale_by_rprop as scale_by_rprop
 from regopt_jax.transforms.scale import (
     identity as identity,
     scale as scale,
@@ -114,8 +218,68 @@ from regopt_jax.transforms.second_moment import (
     scale_by_rss as scale_by_rss,
     scale_by_stddev as scale_by_stddev,
 )
-from regopt_jax.transforms.sign import scale_by_lion as scale_by_lion
-from regopt_jax.wrappers.accumulate import accumulate as accumulate
-from regopt_jax.wrappers.skip_nonfinite import skip_not_finite as skip_not_finite
+from regopt_jax.transforms.shampoo import scale_by_shampoo as scale_by_shampoo
+from regopt_jax.transforms.sign import (
+    scale_by_lion as scale_by_lion,
+    scale_by_sign as scale_by_sign,
+)
+from regopt_jax.transforms.sm3 import scale_by_sm3 as scale_by_sm3
+from regopt_jax.transforms.soap import scale_by_soap as scale_by_soap
+from regopt_jax.transforms.stateless import (
+    keep_params_nonnegative as keep_params_nonnegative,
+    stateless as stateless,
+    stateless_with_tree_map as stateless_with_tree_map,
+    zero_nans as zero_nans,
+)
+from regopt_jax.wrappers.accumulate import MultiSteps as MultiSteps, accumulate as accumulate
+from regopt_jax.wrappers.accumulate_into_moments import (
+    accumulate_into_moments as accumulate_into_moments,
+)
+from regopt_jax.wrappers.apply_every import apply_every as apply_every
+from regopt_jax.wrappers.apply_if_finite import apply_if_finite as apply_if_finite
+from regopt_jax.wrappers.average import (
+    incremental_update as incremental_update,
+    params_ema as params_ema,
+    periodic_update as periodic_update,
+)
+from regopt_jax.wrappers.cautious import cautious as cautious
+from regopt_jax.wrappers.clip_update_rms import clip_update_rms as clip_update_rms
+from regopt_jax.wrappers.conditional import (
+    conditionally_mask as conditionally_mask,
+    conditionally_transform as conditionally_transform,
+)
+from regopt_jax.wrappers.extra_args import with_extra_args_support as with_extra_args_support
+from regopt_jax.wrappers.flatten import flatten as flatten
+from regopt_jax.wrappers.freeze import (
+    freeze as freeze,
+    selective_transform as selective_transform,
+    set_to_zero as set_to_zero,
+)
+from regopt_jax.wrappers.inject import (
+    inject_hyperparams as inject_hyperparams,
+    inject_stateful_hyperparams as inject_stateful_hyperparams,
+)
+from regopt_jax.wrappers.lookahead import (
+    LookaheadParams as LookaheadParams,
+    lookahead as lookahead,
+)
+from regopt_jax.wrappers.monitor import (
+    measure_with_ema as measure_with_ema,
+    monitor as monitor,
+    snapshot as snapshot,
+)
+from regopt_jax.wrappers.reduce_on_plateau import reduce_on_plateau as reduce_on_plateau
+from regopt_jax.wrappers.sam import sam as sam
+from regopt_jax.wrappers.schedule_free import (
+    schedule_free as schedule_free,
+    schedule_free_eval_params as schedule_free_eval_params,
+)
+from regopt_jax.wrappers.should_skip import (
+    skip_large_updates as skip_large_updates,
+    skip_not_finite as skip_not_finite,
+)
+from regopt_jax.wrappers.split_real_and_imaginary import (
+    split_real_and_imaginary as split_real_and_imaginary,
+)
 
 __version__ = "0.1.0"

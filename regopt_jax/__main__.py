@@ -35,18 +35,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> None:
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing and not {"-h", "--help"} & set(argv):
+    args = cli.parser().parse_args(argv)
+    needed = ("rich",) if args.command == "list" else NEEDED
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
         raise DemoError(
             f"the demo needs packages that are not installed ({', '.join(missing)}): "
             "pip install 'regopt-jax[demo]'"
         )
-    args = cli.parser().parse_args(argv)
     # A GPU adds in any order unless told not to, and a resumed run must end on the same bits.
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from rich.console import Console
+
+        if args.command == "list":
+            from regopt_jax.demo.listing import run_list
+
+            run_list(args, Console())
+            return
 
         from regopt_jax.demo import commands
 

@@ -34,6 +34,8 @@ class Composition:
       rebuild: the same composition of other parts.
       sequential: a chain: each part works on what the one before it returned.
       gate: the whole may hold a step back and return zero updates.
+      at: the parts in force at a state, where hyperparameters are kept in it.
+      edit: the same composition of changed parts, where ``at`` makes them anew.
     """
 
     parts: tuple["GradientTransformation", ...]
@@ -42,6 +44,21 @@ class Composition:
     rebuild: Callable[[Sequence["GradientTransformation"]], "GradientTransformation"]
     sequential: bool = False
     gate: bool = False
+    at: Callable[[Any], tuple["GradientTransformation", ...]] | None = None
+    edit: Callable[["Change"], "GradientTransformation"] | None = None
+
+    def parts_at(self, state: Any) -> tuple["GradientTransformation", ...]:
+        """The parts with the hyperparameters that are in force at ``state``."""
+        return self.parts if self.at is None else self.at(state)
+
+    def map(self, change: "Change") -> "GradientTransformation":
+        """The same composition, with ``change`` applied to each part."""
+        if self.edit is not None:
+            return self.edit(change)
+        return self.rebuild([change(part) for part in self.parts])
+
+
+Change = Callable[["GradientTransformation"], "GradientTransformation"]
 
 
 class GradientTransformation(optax.GradientTransformationExtraArgs):

@@ -1,7 +1,9 @@
 """Hyperparameters: numbers or schedules, checked where they can be, read at a step."""
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec
 
 import jax
 import numpy as np
@@ -27,7 +29,8 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
     ValueError: adam: b1 must be in [0, 1), got 1.5.
     """
     for name, (value, interval) in hyperparams.items():
-        if value is None or callable(value) or isinstance(value, jax.core.Tracer):
+        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
+        if value is None or callable(value) or traced:
             continue
         try:
             number = np.asarray(value, np.float64)
@@ -53,3 +56,37 @@ def at(value: ScalarOrSchedule, count: ArrayLike) -> ArrayLike:
 def previous(count: Array) -> Array:
     """The number of the update that left the counter at ``count``."""
     return jax.numpy.maximum(count - 1, 0)
+
+
+def shown(value: Any) -> str:
+    """A hyperparameter as short text: a schedule or a function by its name."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return f"{value:g}"
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
+        return str(value) if isinstance(value, jax.core.Tracer) else shown(value.item())
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {shown(x)}' for key, x in value.items())}}}"
+    if isinstance(value, type):
+        return value.__name__
+    described = getattr(value, "description", None) or getattr(value, "__name__", None)
+    return described if callable(value) and isinstance(described, str) else repr(value)
+
+
+_P = ParamSpec("_P")
+
+
+def described(make: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
+    """Let the schedules that ``make`` returns say, as ``description``, how they were made."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def making(*args: _P.args, **kwargs: _P.kwargs) -> Schedule:
+        schedule = make(*args, **kwargs)
+        given = signature.bind(*args, **kwargs).arguments.items()
+        text = ", ".join(f"{name}={shown(value)}" for name, value in given)
+        schedule.description = f"{make.__name__}({text})"  # type: ignore[attr-defined]
+        return schedule
+
+    return making

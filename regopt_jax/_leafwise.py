@@ -21,11 +21,13 @@ class Step(NamedTuple):
         the state has no counter.
       updates: the whole incoming tree; ``None`` when the metric is asked for.
       params: the whole parameter tree, or ``None``.
+      state: the state before; after, when the metric is asked for.
     """
 
     count: Any
     updates: PyTree | None
     params: PyTree | None
+    state: Any = None
 
 
 def unit_metric(*_: Any) -> float:
@@ -53,9 +55,12 @@ def leafwise(
     state: type[Any] = optax.EmptyState,
     init: Callable[..., Any] | None = None,
     context: Callable[[Step], Any] | None = None,
+    scalars: Mapping[str, Callable[[PyTree], Any]] = EMPTY,
+    advance: Callable[..., Mapping[str, Any]] | None = None,
     metric: Callable[..., Any] | None = None,
     needs_params: bool = False,
     elementwise: bool = True,
+    counter: str = "count",
 ) -> GradientTransformation:
     """Lift the maths of one array to a gradient transformation on trees.
 
@@ -65,26 +70,37 @@ def leafwise(
       name: the public function's name, for errors and descriptions.
       role: see :class:`GradientTransformation`.
       hyperparams: see :class:`GradientTransformation`.
-      state: a NamedTuple class. Its field ``count``, if any, counts updates; every
-        other field holds one slot a leaf.
+      state: a NamedTuple class. Its field ``counter``, if any, counts updates; every
+        other field holds one slot a leaf, an array or a list of arrays, or is one of
+        the ``scalars``.
       init: ``init(p) -> slot`` or a tuple of them, one for each field.
       context: what depends on the step or on the whole tree, computed once:
         a function of :class:`Step` whose result ``update`` gets last.
+      scalars: the fields of one value for the whole tree, and their functions of the
+        parameters that ``init`` calls.
+      advance: ``advance(step[, context])``, the new values of scalars, by field; those
+        not named stay.
       metric: ``metric(*slots[, context])`` on one array, the positive diagonal
         that ``update`` divides by.
       needs_params: ``update`` gets the parameter ``p`` too.
       elementwise: see :class:`GradientTransformation`.
+      counter: the name of the field that counts updates.
 
     The arithmetic runs in the widest dtype of its inputs; a slot keeps the dtype
     that ``init`` gave it.
     """
     fields = state._fields
-    slots_of = [field for field in fields if field != "count"]
-    counts = "count" in fields
+    slots_of = [field for field in fields if field != counter and field not in scalars]
+    counts = counter in fields
 
-    def make_state(count: Any, slots: Sequence[PyTree]) -> Any:
+    def make_state(count: Any, slots: Sequence[PyTree], of_tree: Mapping[str, Any]) -> Any:
         values = dict(zip(slots_of, slots, strict=True))
-        return state(**({"count": count} if counts else {}), **values)
+        return state(**({counter: count} if counts else {}), **values, **of_tree)
+
+    def advanced(step: Step, extras: tuple[Any, ...]) -> dict[str, Any]:
+        new = {} if advance is None else advance(step, *extras)
+        old = {field: getattr(step.state, field) for field in scalars}
+        return old | {k: jnp.asarray(v).astype(jnp.asarray(old[k]).dtype) for k, v in new.items()}
 
     def transpose(rows: Sequence[tuple[Any, ...]], treedef: Any) -> list[PyTree]:
         return [treedef.unflatten([row[i] for row in rows]) for i in range(len(slots_of))]
@@ -96,7 +112,8 @@ def leafwise(
         leaves, treedef = _trees.flatten(params)
         empty = (None,) * len(slots_of)
         rows = [empty if p is None or init is None else _as_tuple(init(p)) for p in leaves]
-        return make_state(jnp.zeros([], jnp.int32), transpose(rows, treedef))
+        of_tree = {field: make(params) for field, make in scalars.items()}
+        return make_state(jnp.zeros([], jnp.int32), transpose(rows, treedef), of_tree)
 
     def columns(old: Any, tree: PyTree, treedef: Any) -> list[tuple[Any, ...]]:
         if not isinstance(old, state):
@@ -108,13 +125,25 @@ def leafwise(
         return list(zip(*fields, strict=True)) if fields else [()] * treedef.num_leaves
 
     def on_one_leaf(g: Any, row: tuple[Any, ...], p: Any, extras: tuple[Any, ...]) -> Any:
-        arrays = [jnp.asarray(x) for x in (g, *row, *([p] if needs_params else []))]
+        inputs = jax.tree.map(jnp.asarray, (g, *row, *([p] if needs_params else [])))
+        arrays = jax.tree.leaves(inputs)
         with jax.numpy_dtype_promotion("standard"):
             wide = jnp.result_type(*arrays) if len(arrays) > 1 else arrays[0].dtype
-        arrays = [x.astype(wide) for x in arrays]
-        with promoting(arrays[0]):
-            u, *new = _as_tuple(update(*arrays, *extras))
-        return (u, *(n.astype(jnp.asarray(o).dtype) for n, o in zip(new, row, strict=True)))
+        inputs = jax.tree.map(lambda x: x.astype(wide), inputs)
+        with promoting(inputs[0]):
+            u, *new = _as_tuple(update(*inputs, *extras))
+        return (u, *jax.tree.map(lambda n, o: n.astype(jnp.asarray(o).dtype), tuple(new), row))
+
+    def check_slots(tree: PyTree, leaves: list[Any], rows: list[tuple[Any, ...]]) -> None:
+        for index, (g, row) in enumerate(zip(leaves, rows, strict=True)):
+            if g is None or init is None:
+                continue
+            own = jax.tree.leaves(jax.eval_shape(init, g))
+            if [x.shape for x in own] != [jnp.shape(x) for x in jax.tree.leaves(row)]:
+                raise ValueError(
+                    f"{name}: the leaf at '{_trees.leaf_paths(tree)[index]}' has shape "
+                    f"{jnp.shape(g)}, which is not that of the parameter `init` got."
+                )
 
     on_one_leaf.__name__ = name
     kernel = jax.jit(on_one_leaf)
@@ -133,8 +162,11 @@ def leafwise(
         if elementwise:
             for i, slot in enumerate(slots_of):
                 _trees.check_shapes(name, slot, updates, leaves, [row[i] for row in rows])
-        count = old.count if counts else None
-        extras = () if context is None else (context(Step(count, updates, params)),)
+        else:
+            check_slots(updates, leaves, rows)
+        count = getattr(old, counter) if counts else None
+        step = Step(count, updates, params, old)
+        extras = () if context is None else (context(step),)
 
         results = [
             (None, *row) if g is None else kernel(g, row, p, extras)
@@ -142,13 +174,14 @@ def leafwise(
         ]
         out = treedef.unflatten([result[0] for result in results])
         slots = transpose([result[1:] for result in results], treedef)
-        return out, make_state(optax.safe_increment(count) if counts else None, slots)
+        count = optax.safe_increment(count) if counts else None
+        return out, make_state(count, slots, advanced(step, extras))
 
     def metric_fn(new: Any, params: PyTree) -> PyTree:
         assert metric is not None
         leaves, treedef = _trees.flatten(params)
-        count = _hyperparams.previous(new.count) if counts else None
-        extras = () if context is None else (context(Step(count, None, params)),)
+        count = _hyperparams.previous(getattr(new, counter)) if counts else None
+        extras = () if context is None else (context(Step(count, None, params, new)),)
         rows = columns(new, params, treedef)
 
         def one(p: Any, row: tuple[Any, ...]) -> Any:

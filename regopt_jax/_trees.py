@@ -5,7 +5,7 @@ lowered once. ``None`` counts as a leaf here (a parameter without a gradient), u
 ``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -32,9 +32,32 @@ def flatten(tree: PyTree) -> tuple[list[Any], Any]:
 
 
 def leaf_paths(tree: PyTree) -> list[str]:
-    """The path of every leaf of :func:`flatten`, in its order."""
-    with_paths, _ = jax.tree.flatten_with_path(tree, is_leaf=_is_none)
-    return [path_string(path) for path, _ in with_paths]
+    """The path of every leaf of :func:`flatten`, in its order.
+
+    A box adds no part: a node whose only child is its attribute ``value``, such as a
+    ``Variable`` of Flax NNX.
+    """
+    with_paths, treedef = jax.tree.flatten_with_path(tree, is_leaf=_is_none)
+    paths = [tuple(path) for path, _ in with_paths]
+    if any(_BOXED in path for path in paths):
+        alone = _only_children(treedef, ())
+        paths = [
+            tuple(k for k, only in zip(path, each, strict=True) if not (only and k == _BOXED))
+            for path, each in zip(paths, alone, strict=True)
+        ]
+    return [path_string(path) for path in paths]
+
+
+_BOXED = jax.tree_util.GetAttrKey("value")
+
+
+def _only_children(treedef: Any, above: tuple[bool, ...]) -> Iterator[tuple[bool, ...]]:
+    """For each leaf and each node on the way to it, whether the node has no siblings."""
+    children = treedef.children()
+    if not children and treedef.num_leaves:
+        yield above
+    for child in children:
+        yield from _only_children(child, (*above, len(children) == 1))
 
 
 def has_masked_nodes(tree: PyTree) -> bool:
@@ -165,11 +188,11 @@ def real_dtype(tree: PyTree) -> Any:
         return jnp.result_type(jnp.float32, *dtypes)
 
 
-def global_norm(tree: PyTree) -> Array:
+def global_norm(updates: PyTree) -> Array:
     r"""The Euclidean norm of all leaves together, :math:`\sqrt{\sum_i \lVert x_i\rVert^2}`.
 
     Args:
-      tree: real or complex arrays of any shape; ``None`` leaves are left out.
+      updates: a tree of real or complex arrays of any shape; ``None`` leaves are left out.
         Accumulates in float32 or wider.
 
     Returns:
@@ -179,7 +202,7 @@ def global_norm(tree: PyTree) -> Array:
     >>> float(global_norm({"a": jnp.array([3.0]), "b": jnp.array(4.0)}))
     5.0
     """
-    squares = [_sum_of_squares(x) for x in jax.tree.leaves(tree)]
+    squares = [_sum_of_squares(x) for x in jax.tree.leaves(updates)]
     if not squares:
         return jnp.zeros([], jnp.float32)
     with jax.numpy_dtype_promotion("standard"):
@@ -203,6 +226,11 @@ def full_like(p: ArrayLike, value: ArrayLike, dtype: Any = None) -> Array:
     """``value`` in ``p``'s shape and sharding, with a dtype that is never weak."""
     own = p.dtype if hasattr(p, "dtype") else jnp.result_type(p)
     return jnp.full_like(p, value, dtype=jax.dtypes.canonicalize_dtype(dtype or own))
+
+
+def copied(p: ArrayLike, dtype: Any = None) -> Array:
+    """A copy that the parameter's buffer may be donated without, with its sharding."""
+    return jnp.array(p, dtype=dtype or jnp.result_type(p), copy=True)
 
 
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:

@@ -1,4 +1,6 @@
-"""apply_updates and global_norm."""
+"""apply_updates, paths and global_norm."""
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from regopt_jax import _trees
 
 
 def test_apply_updates_equals_optax():
@@ -64,6 +67,35 @@ def test_a_wrong_shape_is_named(shape):
     params = {"dense": {"kernel": jnp.ones(2)}}
     with pytest.raises(ValueError, match=r"'dense/kernel' has shape \(2,\), its update"):
         ro.apply_updates(params, {"dense": {"kernel": jnp.ones(shape)}})
+
+
+# --- paths --------------------------------------------------------------------------------
+
+
+class Box(NamedTuple):
+    value: Any
+
+
+class Attention(NamedTuple):
+    query: Any
+    key: Any
+    value: Any
+
+
+@pytest.mark.parametrize(
+    ("tree", "paths"),
+    [
+        ({"dense": {"kernel": Box(1.0)}}, ["dense/kernel"]),
+        ({"cache": Box({"a": 1.0, "b": Box(None)})}, ["cache/a", "cache/b"]),
+        (Box(Box(1.0)), ["<root>"]),
+        (Attention(1.0, None, Box(2.0)), ["query", "key", "value"]),
+        (Attention(optax.MaskedNode(), optax.MaskedNode(), 1.0), ["value"]),
+        ({"value": 1.0}, ["value"]),
+        ([Box(optax.MaskedNode()), Box([]), {}, Box(1.0)], ["3"]),
+    ],
+)
+def test_a_box_adds_no_part_to_a_path(tree, paths):
+    assert _trees.leaf_paths(tree) == paths
 
 
 # --- global_norm --------------------------------------------------------------------------

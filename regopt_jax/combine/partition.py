@@ -109,6 +109,7 @@ def partition(
     param_labels: Labels,
     *,
     mask_compatible_extra_args: bool = False,
+    all_used: bool = True,
 ) -> GradientTransformation:
     """Apply a different transformation to each group of parameters.
 
@@ -118,6 +119,7 @@ def partition(
         function of the parameters that returns them, such as :func:`label_by`.
         :func:`assignment` prints who goes where.
       mask_compatible_extra_args: as in :func:`masked`.
+      all_used: refuse parameters that leave a transformation without any.
 
     Raises:
       ValueError: (from ``init``) a label has no transformation, or a transformation
@@ -155,7 +157,7 @@ def partition(
         if not used <= set(keys):
             names = sorted(map(str, used - set(keys)))
             raise ValueError(f"partition: no transformation for the label(s) {names}. {exists}")
-        if not set(keys) <= used and not _trees.has_masked_nodes(params):
+        if all_used and not set(keys) <= used and not _trees.has_masked_nodes(params):
             names = sorted(map(str, set(keys) - used))
             raise ValueError(f"partition: no parameter has the label(s) {names}. {exists}")
 
@@ -187,6 +189,7 @@ def partition(
             dict(zip(keys, new, strict=True)),
             param_labels,
             mask_compatible_extra_args=mask_compatible_extra_args,
+            all_used=all_used,
         )
 
     return GradientTransformation(
@@ -199,3 +202,6 @@ def partition(
         metric=metric if all(part.metric is not None for part in parts) else None,
         composition=Composition(parts, tuple(map(str, keys)), states, rebuild),
     )
+
+
+multi_transform = partition

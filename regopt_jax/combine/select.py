@@ -82,7 +82,8 @@ def select(
     Args:
       pattern: a glob on the path with ``/`` between its parts, in which ``*`` stays
         within one part and ``**`` is any number of parts; or a predicate
-        ``(path, leaf) -> bool``.
+        ``(path, leaf) -> bool``. A ``Variable`` of Flax NNX adds no part: its kernel is
+        ``dense/kernel``.
       ndim: the number of axes.
       min_ndim: the smallest number of axes; 2 for matrices and kernels.
       required: whether a tree in which nothing matches is an error.

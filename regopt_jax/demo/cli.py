@@ -26,7 +26,9 @@ examples:
   {PROG} train --checkpoint-dir runs/safe
       kill it at any moment and start it again: it ends on the same bits
   {PROG} compare
-      the lecture's optimisers side by side"""
+      the lecture's optimisers side by side
+  {PROG} list adam
+      what there is whose name contains adam: equations, state, peers"""
 
 EPILOG = "Errors are one line on stderr and exit status 2."
 
@@ -43,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     common: dict[str, Any] = {"formatter_class": formatter, "allow_abbrev": False}
     top = _Parser(PROG, description=DESCRIPTION, epilog=f"{EXAMPLES}\n\n{EPILOG}", **common)
-    commands = top.add_subparsers(dest="command", required=True, metavar="{train,compare}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{train,compare,list}")
     train = commands.add_parser(
         "train",
         help="train once: a table, metrics.json, curves.png, weights.npz",
@@ -59,6 +61,16 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         **common,
     )
+    listing = commands.add_parser(
+        "list",
+        help="every transformation, wrapper and optimiser, with its equation",
+        description="A table of every public transformation, wrapper and optimiser, made from the "
+        "code:\nequation, bytes of state, elementwise or not, metric or not, where else it is.",
+        epilog=EPILOG,
+        **common,
+    )
+    listing.add_argument("word", nargs="?", default="", help="only names that contain it")
+    listing.add_argument("--markdown", action="store_true", help="write it as Markdown")
     for command in (train, compare):
         _add_data(command)
     _add_optimizer(train)

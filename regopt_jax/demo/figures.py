@@ -10,20 +10,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
 from regopt_jax.demo import recipe
 from regopt_jax.demo.training import Result
+from regopt_jax.inspect.colors import color_of
 
-# Okabe & Ito's palette for all kinds of colour vision, and two of Tol's for the rest.
-PALETTE = {
-    "recommended": "#0072B2",
-    "adamw": "#0072B2",
-    "adam": "#D55E00",
-    "momentum": "#009E73",
-    "sgd": "#000000",
-    "rmsprop": "#CC79A7",
-    "nesterov": "#56B4E9",
-    "nadam": "#E69F00",
-    "lion": "#882255",
-    "adagrad": "#999933",
-}
 STYLE = {"none": "-", "other": "--"}
 
 
@@ -32,7 +20,7 @@ def curves(result: Result, path: Path) -> None:
     figure = Figure(figsize=(11, 3.6), dpi=150, layout="constrained")
     loss, accuracy, rate = figure.subplots(1, 3)
     epochs = [row["epoch"] for row in result.history]
-    colour = PALETTE[result.settings.optimizer]
+    colour = color_of(result.settings.optimizer)
     marker = "o" if len(epochs) == 1 else ""
     for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
         for part, style in (("train", ":"), ("test", "-")):
@@ -66,7 +54,7 @@ def comparison(results: Sequence[Result], path: Path) -> None:
                 epochs,
                 [row[name] for row in result.history],
                 style,
-                color=PALETTE[result.settings.optimizer],
+                color=color_of(result.settings.optimizer),
                 marker=marker,
                 label=result.label,
             )

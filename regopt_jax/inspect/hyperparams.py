@@ -6,8 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
+from optax.contrib import ReduceLROnPlateauState
 
-from regopt_jax._core import GradientTransformation, adopt
+from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._hyperparams import at
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.regularizers.base import Regularizer
@@ -20,8 +21,8 @@ def hyperparams(tx: optax.GradientTransformation, state: Any) -> dict[str, Any]:
     """Every hyperparameter that the next ``tx.update(grads, state)`` will use.
 
     Args:
-      tx: a transformation of ours, nested or wrapped; of Optax's, what
-        ``inject_hyperparams`` keeps in its state.
+      tx: a transformation of ours, nested or wrapped; of Optax's, what its
+        ``inject_hyperparams`` keeps in the state.
       state: its state.
 
     Returns:
@@ -39,7 +40,8 @@ def hyperparams(tx: optax.GradientTransformation, state: Any) -> dict[str, Any]:
     for path, part, part_state in _walk(adopt(tx), state):
         values = dict(part.hyperparams)
         if isinstance(part_state, _INJECTED):
-            values |= part_state.hyperparams
+            schedules = {name: value for name, value in values.items() if callable(value)}
+            values = dict(part_state.hyperparams) | schedules
         for name, value in values.items():
             found["/".join((*path, name))] = _in_force(value, _count(part_state))
     return found
@@ -80,20 +82,26 @@ def has_learning_rate(tx: GradientTransformation) -> bool:
 
 
 def _rate(tx: GradientTransformation, state: Any) -> Any:
-    if isinstance(state, _INJECTED) and "learning_rate" in state.hyperparams:
-        return jnp.asarray(state.hyperparams["learning_rate"])
     if tx.role == "step_size":
         return jnp.abs(jnp.asarray(signed_factor(tx.hyperparams, _count(state)), float))
-    if tx.composition is None:
-        return None
-    parts = zip(tx.composition.labels, tx.parts, tx.composition.states(state), strict=True)
+    if isinstance(state, ReduceLROnPlateauState):
+        return jnp.asarray(state.scale)
+    rate = None if tx.composition is None else _combine(tx, _rates(tx.composition, state))
+    if rate is None and isinstance(state, _INJECTED) and "learning_rate" in state.hyperparams:
+        return jnp.asarray(hyperparams(tx, state)["learning_rate"])
+    return rate
+
+
+def _rates(composition: Composition, state: Any) -> dict[str, Any]:
+    parts = zip(
+        composition.labels, composition.parts_at(state), composition.states(state), strict=True
+    )
     rates = {label: _rate(part, s) for label, part, s in parts}
-    known = {label: rate for label, rate in rates.items() if rate is not None}
-    return _combine(tx, known)
+    return {label: rate for label, rate in rates.items() if rate is not None}
 
 
 def _combine(tx: GradientTransformation, rates: dict[str, Any]) -> Any:
-    if tx.name == "partition":
+    if len(tx.parts) > 1 and tx.composition is not None and not tx.composition.sequential:
         return rates or None
     total: Any = None
     for rate in rates.values():
@@ -128,7 +136,12 @@ def _walk(
     if tx.composition is None:
         return
     repeated = Counter(tx.composition.labels)
-    parts = zip(tx.composition.labels, tx.parts, tx.composition.states(state), strict=True)
+    parts = zip(
+        tx.composition.labels,
+        tx.composition.parts_at(state),
+        tx.composition.states(state),
+        strict=True,
+    )
     for i, (label, part, part_state) in enumerate(parts):
         name = label if repeated[label] == 1 else f"{label}.{i}"
         yield from _walk(part, part_state, (*path, name))

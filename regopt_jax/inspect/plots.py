@@ -11,15 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from regopt_jax._trees import ArrayLike, PyTree
+from regopt_jax.inspect.colors import PALETTE, color_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito's colours, which colour-blind readers can tell apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
-
-def _axes(ax: Any) -> "Axes":
+def new_axes(ax: Any) -> "Axes":
+    """``ax``, or new axes of the size that all plots share."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -43,7 +42,7 @@ def plot_path(
     >>> ax.get_xlabel()
     'strength λ'
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     curves = np.asarray(coefficients)
     for i in range(curves.shape[1]):
         ax.plot(
@@ -73,7 +72,7 @@ def plot_weights(params: dict[str, PyTree], *, bins: int = 60, ax: Any = None) -
     >>> ax.get_legend().get_texts()[0].get_text()
     'l1 (50.0% zeros)'
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     flat = {
         name: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
         for name, tree in params.items()
@@ -86,7 +85,7 @@ def plot_weights(params: dict[str, PyTree], *, bins: int = 60, ax: Any = None) -
             bins=np.linspace(-reach, reach, bins + 1),
             histtype="step",
             linewidth=1.5,
-            color=PALETTE[i % len(PALETTE)],
+            color=color_of(name, i),
             label=f"{name} ({zeros:.1%} zeros)",
         )
     ax.set(yscale="log", xlabel="weight", ylabel="count")
@@ -113,7 +112,7 @@ def plot_constraint(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['L1 ball, at (0.00, 1.00)', 'L2 ball, at (0.20, 0.80)', 'minimum of the loss']
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     best = np.asarray(minimum, float)
     angles = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)

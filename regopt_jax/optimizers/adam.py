@@ -92,6 +92,8 @@ def nadam(
     eps: ArrayLike = 1e-8,
     eps_root: ArrayLike = 0.0,
     mu_dtype: Any = None,
+    *,
+    nesterov: bool = True,
 ) -> GradientTransformation:
     """Adam with Nesterov momentum: :func:`adam` with ``nesterov=True``.
 
@@ -102,7 +104,7 @@ def nadam(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.1474
     """
-    return adam(learning_rate, b1, b2, eps, eps_root, mu_dtype, nesterov=True).named("nadam")
+    return adam(learning_rate, b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov).named("nadam")
 
 
 def nadamw(
@@ -114,6 +116,8 @@ def nadamw(
     mu_dtype: Any = None,
     weight_decay: ScalarOrSchedule = 1e-4,
     mask: Mask | None = None,
+    *,
+    nesterov: bool = True,
 ) -> GradientTransformation:
     """NAdam with decoupled weight decay: :func:`adamw` with ``nesterov=True``.
 
@@ -123,5 +127,5 @@ def nadamw(
     -0.2474
     """
     return adamw(
-        learning_rate, b1, b2, eps, eps_root, mu_dtype, weight_decay, mask, nesterov=True
+        learning_rate, b1, b2, eps, eps_root, mu_dtype, weight_decay, mask, nesterov=nesterov
     ).named("nadamw")

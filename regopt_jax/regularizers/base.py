@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams, _trees
-from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._hyperparams import ScalarOrSchedule, shown
 from regopt_jax._leafwise import promoting
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.combine.select import Selector, everything, resolve_mask
@@ -32,7 +32,7 @@ class Term:
 
     def __repr__(self) -> str:
         where = "" if self.where is everything else f".on({self.where})"
-        return f"{self.strength!r} * {type(self.penalty).__name__}{where}"
+        return f"{shown(self.strength)} * {type(self.penalty).__name__}{where}"
 
 
 @jax.tree_util.register_dataclass

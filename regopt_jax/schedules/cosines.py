@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.decays import integer_power
 from regopt_jax.schedules.shapes import as_float, fractions
@@ -11,11 +11,12 @@ from regopt_jax.schedules.shapes import as_float, fractions
 _LAST = 2**31 - 1
 
 
-def _half_cosine(left: Array) -> Array:
+def half_cosine(left: Array) -> Array:
     """½(1 + cos(π(1 - left))), as a sine that does not cancel where little is left."""
     return jnp.square(jnp.sin(jnp.pi / 2 * left))
 
 
+@described
 def cosine_decay_schedule(
     init_value: ArrayLike, decay_steps: int, alpha: ArrayLike = 0.0, exponent: ArrayLike = 1.0
 ) -> Schedule:
@@ -42,12 +43,13 @@ def cosine_decay_schedule(
 
     def schedule(count: ArrayLike) -> Array:
         _, left = fractions(count, 0, decay_steps)
-        share = (1 - as_float(alpha)) * _half_cosine(left) ** as_float(exponent) + as_float(alpha)
+        share = (1 - as_float(alpha)) * half_cosine(left) ** as_float(exponent) + as_float(alpha)
         return as_float(init_value) * share
 
     return schedule
 
 
+@described
 def cosine_restarts(
     init_value: ArrayLike,
     first_decay_steps: int,
@@ -105,6 +107,6 @@ def cosine_restarts(
         rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
         left = (as_float(length - within) + rest) / (as_float(length) + rest)
         peak = as_float(init_value) * integer_power(m_mul, cycle.astype(jnp.int32))
-        return peak * ((1 - as_float(alpha)) * _half_cosine(left) + as_float(alpha))
+        return peak * ((1 - as_float(alpha)) * half_cosine(left) + as_float(alpha))
 
     return schedule

@@ -4,11 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.shapes import as_float, constant_like
 
 
+@described
 def piecewise_constant_schedule(
     init_value: ArrayLike, boundaries_and_scales: dict[int, float] | None = None
 ) -> Schedule:
@@ -56,6 +57,7 @@ def integer_power(base: ArrayLike, exponent: Array) -> Array:
     return jnp.prod(jnp.where(bits == 1, jnp.reshape(powers, shape), 1), axis=-1)
 
 
+@described
 def exponential_decay(
     init_value: ArrayLike,
     transition_steps: int,
@@ -110,6 +112,7 @@ def exponential_decay(
     return schedule
 
 
+@described
 def step_decay(init_value: ArrayLike, every_steps: int, factor: ArrayLike = 0.1) -> Schedule:
     r"""Multiply by a factor every k steps, :math:`s(t) = α f^{⌊t/k⌋}`.
 

@@ -6,12 +6,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.cosines import cosine_decay_schedule
-from regopt_jax.schedules.shapes import as_float, linear_schedule
+from regopt_jax.schedules.shapes import as_float, from_share, linear_schedule
 
 
+@described
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """Follow one schedule after the other, each counting from its own start.
 
@@ -44,6 +45,7 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
     return schedule
 
 
+@described
 def warmup_cosine_decay_schedule(
     init_value: ArrayLike,
     peak_value: ArrayLike,
@@ -70,12 +72,10 @@ def warmup_cosine_decay_schedule(
     >>> [round(float(schedule(t)), 4) for t in (0, 25, 50, 525, 1000)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    if isinstance(warmup_steps, float) and 0 < warmup_steps < 1:
-        warmup_steps = round(warmup_steps * decay_steps)
+    _hyperparams.check("warmup_cosine_decay_schedule", decay_steps=(decay_steps, "(0, inf)"))
+    warmup_steps = from_share(warmup_steps, decay_steps)
     _hyperparams.check(
-        "warmup_cosine_decay_schedule",
-        decay_steps=(decay_steps, "(0, inf)"),
-        warmup_steps=(warmup_steps, f"[0, {decay_steps})"),
+        "warmup_cosine_decay_schedule", warmup_steps=(warmup_steps, f"[0, {decay_steps})")
     )
     warmup = int(warmup_steps)
     peak_is_zero = isinstance(peak_value, int | float) and peak_value == 0
@@ -89,6 +89,7 @@ def warmup_cosine_decay_schedule(
     )
 
 
+@described
 def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     """Cosine annealing with warm restarts, each cycle a warmup and a cosine of its own.
 

@@ -8,7 +8,7 @@ precision in float32, and values are float64 under x64. ``begin`` shifts a shape
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 
 
@@ -23,11 +23,17 @@ def fractions(count: ArrayLike, begin: ArrayLike, steps: ArrayLike) -> tuple[Arr
     return as_float(done) / as_float(steps), as_float(steps - done) / as_float(steps)
 
 
+def from_share(steps: int | float, total: int) -> int | float:
+    """A number of steps; a float between 0 and 1 is a share of ``total``."""
+    return round(steps * total) if isinstance(steps, float) and 0 < steps < 1 else steps
+
+
 def constant_like(value: ArrayLike, count: ArrayLike) -> Array:
     """``value`` for every count."""
     return jnp.full(jnp.shape(count), as_float(value))
 
 
+@described
 def constant_schedule(value: ArrayLike) -> Schedule:
     """The same value at every step.
 
@@ -37,6 +43,7 @@ def constant_schedule(value: ArrayLike) -> Schedule:
     return lambda count: value
 
 
+@described
 def polynomial_schedule(
     init_value: ArrayLike,
     end_value: ArrayLike,
@@ -86,6 +93,7 @@ def polynomial_schedule(
     return schedule
 
 
+@described
 def linear_schedule(
     init_value: ArrayLike, end_value: ArrayLike, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
@@ -102,6 +110,7 @@ def linear_schedule(
     return polynomial_schedule(init_value, end_value, 1, transition_steps, transition_begin)
 
 
+@described
 def linear_warmup(
     peak_value: ArrayLike, warmup_steps: int, init_value: ArrayLike = 0.0
 ) -> Schedule:

@@ -9,15 +9,28 @@ from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise
 from regopt_jax._trees import Array, ArrayLike, abs_sq, zeros_like
-from regopt_jax.transforms.momentum import bias, moving_average, unbiased
+from regopt_jax.transforms.momentum import bias, look_ahead, moving_average, unbiased
 
 
-class _Shares(NamedTuple):
+class Shares(NamedTuple):
     """Of the two averages' weights, and the first's one step ahead, the shares spent."""
 
     mu: Array
     nu: Array
     next_mu: Array
+
+
+def shares(b1: ArrayLike, b2: ArrayLike, step: Step) -> Shares:
+    """The shares after this step."""
+    t = optax.safe_increment(step.count)
+    return Shares(bias(b1, t), bias(b2, t), bias(b1, optax.safe_increment(t)))
+
+
+def mean(g: Array, m: Array, b1: ArrayLike, share: Shares, nesterov: bool) -> Array:
+    """The first moment, corrected; with ``nesterov`` one step ahead."""
+    if nesterov:
+        return look_ahead(g, m, b1, share.mu, share.next_mu)
+    return unbiased(m, share.mu)
 
 
 def scale_by_adam(
@@ -65,21 +78,13 @@ def scale_by_adam(
     def init(p: Array) -> tuple[Array, Array]:
         return zeros_like(p, mu_dtype), zeros_like(p)
 
-    def context(step: Step) -> _Shares:
-        t = optax.safe_increment(step.count)
-        return _Shares(bias(b1, t), bias(b2, t), bias(b1, optax.safe_increment(t)))
-
-    def metric(m: Array, r: Array, share: _Shares) -> Array:
+    def metric(m: Array, r: Array, share: Shares) -> Array:
         return jnp.sqrt(unbiased(r, share.nu) + eps_root) + eps
 
-    def update(g: Array, m: Array, r: Array, share: _Shares) -> tuple[Array, Array, Array]:
+    def update(g: Array, m: Array, r: Array, share: Shares) -> tuple[Array, Array, Array]:
         m = moving_average(g, m, b1)
         r = moving_average(abs_sq(g), r, b2)
-        if nesterov:
-            mean = moving_average(unbiased(g, share.mu), unbiased(m, share.next_mu), b1)
-        else:
-            mean = unbiased(m, share.mu)
-        return mean / metric(m, r, share), m, r
+        return mean(g, m, b1, share, nesterov) / metric(m, r, share), m, r
 
     return leafwise(
         update,
@@ -95,6 +100,6 @@ def scale_by_adam(
         },
         state=optax.ScaleByAdamState,
         init=init,
-        context=context,
+        context=lambda step: shares(b1, b2, step),
         metric=metric,
     )

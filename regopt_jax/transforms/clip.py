@@ -6,6 +6,7 @@ from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise, unit_metric
 from regopt_jax._trees import Array, ArrayLike, global_norm
+from regopt_jax.transforms.norms import Axes, norm, root_mean_square, scaled
 
 
 def clip(max_delta: ArrayLike) -> GradientTransformation:
@@ -67,4 +68,90 @@ def clip_by_global_norm(max_norm: ArrayLike) -> GradientTransformation:
         hyperparams={"max_norm": max_norm},
         context=factor,
         metric=unit_metric,
+    )
+
+
+def clip_by_block_rms(threshold: ArrayLike) -> GradientTransformation:
+    r"""Scale each array down to a root-mean-square of at most d (Adafactor).
+
+    .. math:: u = g / \max(1, \operatorname{RMS}(g) / d)
+
+    Args:
+      threshold: d > 0.
+
+    Raises:
+      ValueError: ``threshold`` is not positive.
+
+    Shazeer & Stern, *Adafactor*, arXiv 1804.04235.
+
+    >>> import jax.numpy as jnp
+    >>> tx = clip_by_block_rms(1.0)
+    >>> tx.update(jnp.array([2.0, 14.0]), tx.init(jnp.zeros(2)))[0].tolist()
+    [0.20000000298023224, 1.399999976158142]
+    """
+    _hyperparams.check("clip_by_block_rms", threshold=(threshold, "(0, inf]"))
+    return leafwise(
+        lambda g: scaled(g, 1 / jnp.maximum(root_mean_square(g) / threshold, 1)),
+        name="clip_by_block_rms",
+        role="gradient",
+        hyperparams={"threshold": threshold},
+        metric=unit_metric,
+        elementwise=False,
+    )
+
+
+def adaptive_grad_clip(
+    clipping: ArrayLike, eps: ArrayLike = 1e-3, axis: Axes = None
+) -> GradientTransformation:
+    r"""Scale each unit's gradient down to a share of the unit's own norm.
+
+    .. math:: u_i = g_i \min\left(1,\ λ \frac{\max(\lVert W_i\rVert, ε)}{\lVert g_i\rVert}\right)
+
+    Args:
+      clipping: λ ≥ 0, the largest ratio of a gradient's norm to its parameter's.
+      eps: ε ≥ 0, so that units that start at zero can leave it.
+      axis: the axes that a unit spans. By default all of a vector, the first of a matrix or
+        of three axes, all but the last of four (a convolution's kernel) or five.
+
+    Raises:
+      ValueError: a hyperparameter out of its range; (from ``update``) an array of more than
+        five axes without ``axis``.
+
+    Brock et al., *High-performance large-scale image recognition without normalization*,
+    arXiv 2102.06171.
+
+    >>> import jax.numpy as jnp
+    >>> tx, w = adaptive_grad_clip(0.5), jnp.array([3.0, 4.0])
+    >>> tx.update(jnp.array([0.0, 10.0]), tx.init(w), w)[0].tolist()
+    [0.0, 2.5]
+    """
+    _hyperparams.check("adaptive_grad_clip", clipping=(clipping, "[0, inf]"), eps=(eps, "[0, inf)"))
+
+    def update(g: Array, p: Array) -> Array:
+        axes = _unit_axes(g.shape) if axis is None else axis
+        size = norm(g, axis=axes)
+        most = clipping * jnp.maximum(norm(p, axis=axes), eps)
+        return scaled(g, jnp.where(size < most, 1, most / jnp.maximum(size, 1e-6)))
+
+    return leafwise(
+        update,
+        name="adaptive_grad_clip",
+        role="gradient",
+        hyperparams={"clipping": clipping, "eps": eps, "axis": axis},
+        metric=unit_metric,
+        needs_params=True,
+        elementwise=False,
+    )
+
+
+def _unit_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of the inputs of one output, by the usual layouts of weights."""
+    if sum(n != 1 for n in shape) <= 1:
+        return tuple(range(len(shape)))
+    if len(shape) <= 3:
+        return (0,)
+    if len(shape) <= 5:
+        return tuple(range(len(shape) - 1))
+    raise ValueError(
+        f"adaptive_grad_clip: an array of shape {shape} has no usual layout; pass axis=."
     )

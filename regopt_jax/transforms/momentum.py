@@ -20,21 +20,36 @@ from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
 
 def moving_average(x: Array, average: Array, decay: ArrayLike) -> Array:
     r"""One step of an exponential moving average, :math:`β m + (1-β) x`."""
-    return jnp.add((1 - decay) * x, decay * average)
+    return jnp.add(_weight(1 - decay, x) * x, _weight(decay, x) * average)
 
 
-def bias(decay: ArrayLike, count: ArrayLike) -> Array:
-    r"""The share :math:`1 - β^t` of a moving average's weights spent after t steps from zero."""
+def _weight(weight: ArrayLike, x: Array) -> ArrayLike:
+    """In x's precision if it is an array: 1-β must be found in β's own, wider one."""
+    return weight.astype(jnp.finfo(x.dtype).dtype) if isinstance(weight, jax.Array) else weight
+
+
+def power(decay: ArrayLike, count: ArrayLike) -> Array:
+    r""":math:`β^t`."""
     count = jnp.asarray(count)
     if isinstance(decay, jax.Array):  # an integer power has no derivative under strict promotion
         count = count.astype(decay.dtype)
     with jax.numpy_dtype_promotion("standard"):
-        return jnp.asarray(1 - decay**count)
+        return jnp.asarray(decay**count)
+
+
+def bias(decay: ArrayLike, count: ArrayLike) -> Array:
+    r"""The share :math:`1 - β^t` of a moving average's weights spent after t steps from zero."""
+    return 1 - power(decay, count)
 
 
 def unbiased(average: Array, share: Array) -> Array:
     """A moving average over the share of its weights that is spent."""
     return average / share.astype(average.dtype)
+
+
+def look_ahead(g: Array, m: Array, decay: ArrayLike, share: Array, next_share: Array) -> Array:
+    r"""The mean m one step later, were the next gradient g again (Dozat's Nesterov momentum)."""
+    return moving_average(unbiased(g, share), unbiased(m, next_share), decay)
 
 
 class DampenedTraceState(NamedTuple):
@@ -107,7 +122,11 @@ def trace(
 
 
 def ema(
-    decay: ArrayLike, debias: bool = True, accumulator_dtype: Any = None
+    decay: ArrayLike,
+    debias: bool = True,
+    accumulator_dtype: Any = None,
+    *,
+    nesterov: bool = False,
 ) -> GradientTransformation:
     r"""Replace the gradient by an exponential moving average of itself.
 
@@ -117,6 +136,8 @@ def ema(
       decay: β in [0, 1].
       debias: divide by :math:`1-β^t`; without it u = m.
       accumulator_dtype: dtype of m; the parameters' when ``None``.
+      nesterov: look ahead by one more step of the mean, to
+        :math:`β m_t/(1-β^{t+1}) + (1-β) g_t/(1-β^t)`.
 
     Raises:
       ValueError: ``decay`` out of its range.
@@ -131,18 +152,24 @@ def ema(
     def init(p: Array) -> Array:
         return zeros_like(p, accumulator_dtype)
 
-    def update(g: Array, m: Array, share: Array) -> tuple[Array, Array]:
+    def context(step: Step) -> tuple[Array, Array]:
+        t = optax.safe_increment(step.count)
+        return bias(decay, t), bias(decay, optax.safe_increment(t))
+
+    def update(g: Array, m: Array, shares: tuple[Array, Array]) -> tuple[Array, Array]:
         m = moving_average(g, m, decay)
-        return (unbiased(m, share) if debias else m), m
+        if nesterov:
+            return (look_ahead(g, m, decay, *shares) if debias else moving_average(g, m, decay)), m
+        return (unbiased(m, shares[0]) if debias else m), m
 
     return leafwise(
         update,
         name="ema",
         role="precondition",
-        hyperparams={"decay": decay, "debias": debias},
+        hyperparams={"decay": decay, "debias": debias, "nesterov": nesterov},
         state=optax.EmaState,
         init=init,
-        context=lambda step: bias(decay, optax.safe_increment(step.count)),
+        context=context,
         metric=unit_metric,
     )
 

@@ -67,7 +67,7 @@ def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
 
 
 def scale_by_learning_rate(
-    learning_rate: ScalarOrSchedule | None, *, flip_sign: bool = True
+    learning_rate: ScalarOrSchedule | None = None, *, flip_sign: bool = True
 ) -> GradientTransformation:
     r"""Multiply the updates by minus the learning rate, :math:`u_t = -α_t\,g_t`.
 
@@ -86,15 +86,14 @@ def scale_by_learning_rate(
     if learning_rate is None:
         return identity()
     _hyperparams.check("scale_by_learning_rate", learning_rate=(learning_rate, "[0, inf)"))
-    hyperparams = {"learning_rate": learning_rate, "flip_sign": flip_sign}
+    hyperparams = {"learning_rate": learning_rate} | ({} if flip_sign else {"flip_sign": False})
     return _scale("scale_by_learning_rate", learning_rate, hyperparams)
 
 
 def signed_factor(hyperparams: Mapping[str, Any], count: Any) -> ArrayLike:
     """What a part of role ``step_size`` multiplies its update number ``count`` by."""
-    factor, *flip_sign = hyperparams.values()
-    value = _hyperparams.at(factor, count)
-    if not any(flip_sign):
+    value = _hyperparams.at(next(iter(hyperparams.values())), count)
+    if "learning_rate" not in hyperparams or not hyperparams.get("flip_sign", True):
         return value
     return -value if isinstance(value, int | float) else -jnp.asarray(value)
 

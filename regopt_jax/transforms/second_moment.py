@@ -165,7 +165,10 @@ def scale_by_stddev(
 
 
 def scale_by_rss(
-    initial_accumulator_value: ArrayLike = 0.1, eps: ArrayLike = 1e-7
+    initial_accumulator_value: ArrayLike = 0.1,
+    eps: ArrayLike = 1e-7,
+    *,
+    eps_in_sqrt: bool = True,
 ) -> GradientTransformation:
     r"""Divide each gradient by the root of the sum of all its squares so far (Adagrad).
 
@@ -175,6 +178,7 @@ def scale_by_rss(
     Args:
       initial_accumulator_value: s₀ ≥ 0.
       eps: ε ≥ 0.
+      eps_in_sqrt: divide by :math:`\sqrt{s_t} + ε` if not, as PyTorch does.
 
     Raises:
       ValueError: a hyperparameter out of its range.
@@ -197,7 +201,7 @@ def scale_by_rss(
 
     def metric(s: Array) -> Array:
         seen = jnp.where(s > 0, s, 1)
-        return jnp.where(s > 0, jnp.sqrt(seen + eps), jnp.inf)
+        return jnp.where(s > 0, _root(seen, eps, eps_in_sqrt), jnp.inf)
 
     def update(g: Array, s: Array) -> tuple[Array, Array]:
         s = s + abs_sq(g)
@@ -207,7 +211,11 @@ def scale_by_rss(
         update,
         name="scale_by_rss",
         role="precondition",
-        hyperparams={"initial_accumulator_value": initial_accumulator_value, "eps": eps},
+        hyperparams={
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+            "eps_in_sqrt": eps_in_sqrt,
+        },
         state=optax.ScaleByRssState,
         init=init,
         metric=metric,

@@ -14,6 +14,22 @@ from regopt_jax.transforms.momentum import moving_average
 _MODES = ("hard", "smooth", "refined")
 
 
+def scale_by_sign() -> GradientTransformation:
+    r"""Replace each gradient by its sign, of a complex number :math:`g/|g|`.
+
+    .. math:: u_t = \operatorname{sign}(g_t)
+
+    Bernstein et al., *signSGD: compressed optimisation for non-convex problems*,
+    arXiv 1802.04434.
+
+    >>> import jax.numpy as jnp
+    >>> tx = scale_by_sign()
+    >>> tx.update(jnp.array([3.0, 0.0]), tx.init(jnp.zeros(2)))[0].tolist()
+    [1.0, 0.0]
+    """
+    return leafwise(jnp.sign, name="scale_by_sign", role="precondition", metric=unit_metric)
+
+
 def scale_by_lion(
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.99,

@@ -1,6 +1,6 @@
 """Gradient accumulation: large batches from small ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._core import GradientTransformation, adopt
 from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
-from regopt_jax.wrappers.gate import IN_PLACE, UPDATE, Mode, run_or_hold
+from regopt_jax.wrappers.gate import Mode, gate, run_or_hold
 
 ShouldSkip = Callable[[PyTree, Array, PyTree | None], tuple[Array, PyTree]]
 
@@ -34,8 +34,9 @@ def accumulate(
       inner: the transformation to feed.
       every_k: k ≥ 1, or a function from the number of optimiser steps done to k.
       use_grad_mean: mean of the gradients; their sum otherwise.
-      should_skip_update_fn: ``(updates, step, params) -> (skip, info)``; an update
-        that it skips is not counted, and ``info`` is kept in the state.
+      should_skip_update_fn: ``(updates, step, params) -> (skip, info)``, such as
+        :func:`skip_not_finite`; an update that it skips is not counted, and ``info`` is
+        kept in the state.
       accumulator_dtype: dtype of the running mean; complex where the parameter is.
 
     Raises:
@@ -136,25 +137,68 @@ def accumulate(
             skip_state=skip_state,
         )
 
-    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> Any:
-        return advance(UPDATE, updates, state, params, extra)
-
-    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
-        return advance(IN_PLACE, grads, state, params, extra)
-
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
+    def rebuild(new: GradientTransformation) -> GradientTransformation:
         return accumulate(new, every_k, use_grad_mean, should_skip_update_fn, accumulator_dtype)
 
-    return GradientTransformation(
+    return gate(
+        part,
         init,
-        update,
+        advance,
+        lambda state: state.inner_opt_state,
+        rebuild,
         name="accumulate",
         hyperparams={"every_k": every_k, "use_grad_mean": use_grad_mean},
-        role="composite",
-        elementwise=part.elementwise,
-        in_place=in_place,
-        composition=Composition(
-            (part,), (part.name,), lambda s: (s.inner_opt_state,), rebuild, gate=True
-        ),
     )
+
+
+class MultiSteps:
+    """:func:`accumulate` with the interface of ``optax.MultiSteps``.
+
+    Args:
+      opt: the transformation to feed.
+      every_k_schedule: ``every_k`` of :func:`accumulate`.
+      use_grad_mean, should_skip_update_fn, accumulator_dtype: as there.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> steps = ro.MultiSteps(ro.sgd(1.0), every_k_schedule=2)
+    >>> state = steps.init(jnp.array(0.0))
+    >>> for g in (1.0, 3.0):
+    ...     u, state = steps.update(jnp.array(g), state)
+    >>> float(u), bool(steps.has_updated(state))
+    (-2.0, True)
+    """
+
+    def __init__(
+        self,
+        opt: optax.GradientTransformation,
+        every_k_schedule: int | Callable[[ArrayLike], ArrayLike],
+        use_grad_mean: bool = True,
+        should_skip_update_fn: ShouldSkip | None = None,
+        accumulator_dtype: Any = jnp.float32,
+    ):
+        self._tx = accumulate(
+            opt, every_k_schedule, use_grad_mean, should_skip_update_fn, accumulator_dtype
+        )
+
+    @property
+    def inner_opt(self) -> GradientTransformation:
+        """The transformation that is fed."""
+        return self._tx.parts[0]
+
+    def init(self, params: PyTree) -> optax.MultiStepsState:
+        """The state before the first update."""
+        return self._tx.init(params)
+
+    def update(
+        self, updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
+    ) -> tuple[PyTree, optax.MultiStepsState]:
+        """Zeros, or on each k-th call an optimiser step."""
+        return self._tx.update(updates, state, params, **extra_args)
+
+    def has_updated(self, state: optax.MultiStepsState) -> Array:
+        """Whether the last update was an optimiser step."""
+        return (state.mini_step == 0) & (state.gradient_step > 0)
+
+    def gradient_transformation(self) -> GradientTransformation:
+        """The transformation itself."""
+        return self._tx

@@ -5,13 +5,13 @@ Held back, an update is zeros, while a step leaves the parameters untouched: no 
 read or written for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core import GradientTransformation
+from regopt_jax._core import EMPTY, Composition, GradientTransformation
 from regopt_jax._trees import Array, PyTree
 
 
@@ -54,6 +54,58 @@ def _params(
 
 UPDATE = Mode(_update, _zeros)
 IN_PLACE = Mode(_step, _params)
+
+
+def gate(
+    part: GradientTransformation,
+    init: Callable[[PyTree], Any],
+    advance: Callable[..., tuple[PyTree, Any]],
+    inner_state: Callable[[Any], Any],
+    rebuild: Callable[[GradientTransformation], GradientTransformation],
+    *,
+    name: str,
+    hyperparams: Mapping[str, Any] = EMPTY,
+) -> GradientTransformation:
+    """A gate around ``part``: ``advance(mode, updates, state, params, extras)`` in both modes."""
+
+    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> Any:
+        return advance(UPDATE, updates, state, params, extra)
+
+    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
+        return advance(IN_PLACE, grads, state, params, extra)
+
+    return GradientTransformation(
+        init,
+        update,
+        name=name,
+        hyperparams=hyperparams,
+        role="composite",
+        elementwise=part.elementwise,
+        in_place=in_place,
+        composition=Composition(
+            (part,), (part.name,), lambda s: (inner_state(s),), lambda new: rebuild(*new), gate=True
+        ),
+    )
+
+
+def pass_if(
+    condition: Array,
+    part: GradientTransformation,
+    mode: Mode,
+    updates: PyTree,
+    inner_state: Any,
+    params: PyTree,
+    extra: Any,
+) -> tuple[PyTree, Any]:
+    """What comes out and the inner state, of a ``part`` that runs where the condition holds."""
+
+    def run(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
+        return mode.run(part, updates, inner_state, params, extra)
+
+    def hold(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
+        return mode.hold(part, updates, inner_state, params, extra), inner_state
+
+    return run_or_hold(condition, run, hold, updates, inner_state, params)
 
 
 def run_or_hold(

@@ -148,8 +148,8 @@ TRANSFORMS = {
         ro.accumulate(ro.adam(0.1), 2),
         optax.MultiSteps(optax.adam(0.1), 2).gradient_transformation(),
     ),
-    "skip_not_finite": (
-        ro.skip_not_finite(ro.adam(0.1)),
+    "apply_if_finite": (
+        ro.apply_if_finite(ro.adam(0.1)),
         optax.apply_if_finite(optax.adam(0.1), 3),
     ),
     "proximal": (ro.proximal(ro.adam(0.1), ro.l1(0.1)), optax.adam(0.1)),
@@ -178,7 +178,7 @@ def test_map_params_with_a_tree_beside():
     jax.tree.map(np.testing.assert_array_equal, state[1].mu, PARAMS)
 
 
-@pytest.mark.parametrize("name", ["adam", "nested", "masked", "skip_not_finite", "proximal"])
+@pytest.mark.parametrize("name", ["adam", "nested", "masked", "apply_if_finite", "proximal"])
 def test_get_and_set(name):
     tx, _ = TRANSFORMS[name]
     state = tx.init(PARAMS)

@@ -1,1 +1,1 @@
-"""The laws every public transformation keeps, run over every row of ``tests/cases.py``."""
+"""The laws every public transformation keeps, run over every row of ``tests/cases``."""

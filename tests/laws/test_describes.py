@@ -10,10 +10,10 @@ import pytest
 
 from tests.cases import CASES
 from tests.laws import runs
-from tests.laws.runs import FLOAT32, FLOAT64, STEPS, at, close, ours
+from tests.laws.runs import FLOAT64, STEPS, at, close, home, ours
 
 rows = pytest.mark.parametrize("case", CASES, ids=repr)
-WITH_METRIC = [case for case in CASES if case.make().metric]
+WITH_METRIC = [case for case in CASES if case.ours().metric]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.numerator], ids=repr)
@@ -36,7 +36,7 @@ def test_the_update_is_the_numerator_over_the_metric(case):
 
 @pytest.mark.parametrize("case", WITH_METRIC, ids=repr)
 def test_the_metric_is_a_positive_real_diagonal(case):
-    run = ours(case, FLOAT32)
+    run = ours(case, home(case))
     with run.session():
         metric = run.tx.metric(run.middle[1], run.middle[0])
     assert jax.tree.structure(metric) == jax.tree.structure(run.params)
@@ -46,22 +46,23 @@ def test_the_metric_is_a_positive_real_diagonal(case):
         assert np.broadcast_shapes(np.shape(d), p.shape) == p.shape
 
 
-CHAINS = [c for c in WITH_METRIC if c.make().composition and c.make().composition.sequential]
+CHAINS = [c for c in WITH_METRIC if c.ours().composition and c.ours().composition.sequential]
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=repr)
 def test_the_metric_of_a_chain_is_the_product_of_its_parts(case):
-    run = ours(case, FLOAT32)
+    run = ours(case, home(case))
     params, state = run.middle
-    each = [
-        part.metric(s, params)
-        for part, s in zip(run.tx.parts, run.tx.composition.states(state), strict=True)
-    ]
-    product = jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
-    close(run.tx.metric(state, params), product, runs.ulps(2))
+    with run.session():
+        each = [
+            part.metric(s, params)
+            for part, s in zip(run.tx.parts, run.tx.composition.states(state), strict=True)
+        ]
+        product = jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
+        close(run.tx.metric(state, params), product, runs.ulps(2))
 
 
-ELEMENTWISE = [c for c in CASES if c.make().elementwise and c.leaves_alike]
+ELEMENTWISE = [c for c in CASES if c.ours().elementwise and c.leaves_alike]
 
 
 @pytest.mark.parametrize("case", ELEMENTWISE, ids=repr)
@@ -79,9 +80,9 @@ def test_elementwise_means_that_one_long_vector_gives_the_same(case):
         """Numbers from the whole tree need the complex leaf too."""
         return {"all": real, **({"wave": tree["wave"]} if "wave" in tree else {})}
 
-    params = padded(vector(run.params, 0), run.params)
     steps = 3
     with run.session():
+        params = padded(vector(run.params, 0), run.params)
         state = run.tx.init(params)
         for t in range(steps):
             g = at(run.halves[0], t)

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
-from tests.cases import CASES
+from tests.cases import BUILDING_BLOCKS
 from tests.laws import runs
 from tests.laws.runs import FLOAT32, same_bits
 
@@ -20,7 +20,7 @@ OURS = {
     "chain": lambda tx: ro.chain(tx, ro.scale(1.0)),
     "masked": lambda tx: ro.masked(tx, True),
     "accumulate": lambda tx: ro.accumulate(tx, 2),
-    "skip_not_finite": ro.skip_not_finite,
+    "apply_if_finite": ro.apply_if_finite,
     "partition": lambda tx: ro.partition({"all": tx}, "all"),
 }
 
@@ -39,21 +39,21 @@ def kinds(tree):
     return [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_optax_takes_ours(case, wrapper):
     params = runs.shapes(case, FLOAT32)
-    state, after, stepped = shapes_of_a_step(WRAPPERS[wrapper](case.make()), params)
+    state, after, stepped = shapes_of_a_step(WRAPPERS[wrapper](case.ours()), params)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert kinds(after) == kinds(state)
     assert kinds(stepped) == kinds(params)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.optax], ids=repr)
+@pytest.mark.parametrize("case", [c for c in BUILDING_BLOCKS if c.optax], ids=repr)
 @pytest.mark.parametrize("wrapper", OURS)
 def test_ours_take_optax(case, wrapper):
     params = runs.shapes(case, FLOAT32)
-    state, after, stepped = shapes_of_a_step(OURS[wrapper](case.optax()), params)
+    state, after, stepped = shapes_of_a_step(OURS[wrapper](case.theirs()), params)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert kinds(after) == kinds(state)
     assert kinds(stepped) == kinds(params)

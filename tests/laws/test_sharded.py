@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from tests.cases import CASES
+from tests.cases import BUILDING_BLOCKS
 from tests.laws.runs import DEVICES, FLOAT32, SHORT, after, at, close, ours, ulps
 
 SPECS = {(8,): P("x"), (8, 3): P("x", None), (2, 2, 3, 8): P(None, None, None, "x")}
@@ -28,7 +28,7 @@ def assert_sharded(tree, mesh):
             assert len({shard.device for shard in x.addressable_shards}) == DEVICES
 
 
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
 def test_the_state_is_sharded_like_the_parameters_and_the_result_is_the_same(case):
     run = ours(case, FLOAT32)
     mesh = jax.make_mesh((DEVICES,), ("x",), axis_types=(AxisType.Auto,))

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 import regopt_jax as ro
-from tests.cases import CASES
+from tests.cases import BUILDING_BLOCKS, CASES
 from tests.laws import runs
 from tests.laws.runs import (
     DEVICES,
@@ -24,6 +24,7 @@ from tests.laws.runs import (
 )
 
 rows = pytest.mark.parametrize("case", CASES, ids=repr)
+building_blocks = pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
 FEW = 3
 
 
@@ -31,7 +32,7 @@ def stacked(*trees):
     return jax.tree.map(lambda *xs: jnp.stack(xs), *trees)
 
 
-@rows
+@building_blocks
 def test_eager_steps_equal_jitted_ones(case):
     run = ours(case, FLOAT64)
     params, state = run.params, run.state
@@ -42,7 +43,7 @@ def test_eager_steps_equal_jitted_ones(case):
     close((params, state), after(run, FEW), runs.rounding(case))
 
 
-@rows
+@building_blocks
 def test_a_step_in_place_equals_an_update_applied(case):
     run = ours(case, FLOAT64)
     params, state = run.params, run.state
@@ -52,7 +53,7 @@ def test_a_step_in_place_equals_an_update_applied(case):
     close((params, state), after(run, FEW), runs.rounding(case))
 
 
-@rows
+@building_blocks
 def test_a_vmapped_scan_in_shard_map_equals_one_step_at_a_time(case):
     """Data parallelism by hand: one gradient a device, averaged; two runs at once."""
     run = ours(case, FLOAT32)
@@ -107,18 +108,18 @@ def numbers_of(case):
     return {k: jnp.float32(v) for k, v in case.make.keywords.items() if type(v) is float}
 
 
-@rows
+@building_blocks
 def test_differentiable_in_the_gradients_and_in_traced_hyperparameters(case):
     """Built inside jit from traced numbers, the same as built from Python's."""
 
     def run(gradients, numbers):
-        tx = case.make.func(*case.make.args, **case.make.keywords | numbers)
+        tx = case.given(case.make.func(*case.make.args, **case.make.keywords | numbers))
         return two_steps(tx, gradients)
 
     gradients = jax.tree.map(jnp.asarray, SLOPES)
     with runs.session(FLOAT32, case.theirs_inside):
         differentiate = jax.jit(jax.value_and_grad(run, argnums=(0, 1)))
         value, slopes = differentiate(gradients, numbers_of(case))
-        plain = two_steps(case.make(), gradients)
+        plain = two_steps(case.ours(), gradients)
     np.testing.assert_allclose(value, plain, rtol=1e-4)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slopes))

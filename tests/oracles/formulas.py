@@ -233,11 +233,3 @@ def accumulate(inner, every_k, mean=True, skip=lambda gradients: False):
         return inner(total, parameters, taken[0])
 
     return oracle
-
-
-def not_finite(gradients):
-    return not all(np.all(np.isfinite(g)) for g in gradients)
-
-
-def skip_not_finite(inner):
-    return accumulate(inner, 1, skip=not_finite)

@@ -7,10 +7,20 @@ def trajectory(build, parameters, gradients, learning_rate=None):
     """The parameters after each step of ``build(parameters)``.
 
     ``parameters`` is a list of arrays, ``gradients`` a list of such lists, and
-    ``learning_rate`` an optional schedule of the number of steps done.
+    ``learning_rate`` an optional schedule of the number of steps done. Some scalars of the
+    state have PyTorch's default dtype, float64 here.
     """
     import torch
 
+    narrow = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return _trajectory(torch, build, parameters, gradients, learning_rate)
+    finally:
+        torch.set_default_dtype(narrow)
+
+
+def _trajectory(torch, build, parameters, gradients, learning_rate):
     weights = [torch.nn.Parameter(torch.tensor(np.asarray(p))) for p in parameters]
     optimizer = build(weights)
     after = []

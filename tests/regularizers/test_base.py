@@ -108,7 +108,7 @@ def test_a_selection_that_matches_nothing_is_an_error():
 
 def test_repr():
     R = ro.l1(0.5).on(ro.select("w")) + 2 * ro.l2(0.5)
-    assert repr(R) == "0.5 * L1.on(select('w')) + 1.0 * SquaredL2"
+    assert repr(R) == "0.5 * L1.on(select('w')) + 1 * SquaredL2"
 
 
 # --- trees --------------------------------------------------------------------------------

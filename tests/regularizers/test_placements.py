@@ -259,7 +259,7 @@ OPTIMIZERS = {
     "rmsprop": ro.rmsprop(0.01),
     "adam": ro.adam(0.1),
     "adamw": ro.adamw(0.1, weight_decay=0.1),
-    "lion": ro.lion(0.05),
+    "lion": ro.lion(0.5),
     "adagrad": ro.adagrad(0.1),
     "clipped": ro.chain(ro.clip_by_global_norm(1.0), ro.adam(0.1)),
 }
@@ -313,8 +313,8 @@ def test_a_learning_rate_of_zero_takes_no_step():
 
 GATED = {
     "accumulate": (lambda tx: ro.accumulate(tx, 2), [False, True, False, True]),
-    "skip_not_finite": (ro.skip_not_finite, [True, False, True, True]),
-    "both": (lambda tx: ro.skip_not_finite(ro.accumulate(tx, 2)), [False, False, True, False]),
+    "apply_if_finite": (ro.apply_if_finite, [True, False, True, True]),
+    "both": (lambda tx: ro.apply_if_finite(ro.accumulate(tx, 2)), [False, False, True, False]),
     "after clipping": (
         lambda tx: ro.chain(ro.clip(1.0), ro.accumulate(tx, 2)),
         [False, True, False, True],

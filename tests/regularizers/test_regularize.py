@@ -72,9 +72,9 @@ COUPLED = {
         ("named_chain", ["clip", "coupled", ADAM, "scale"]),
     ),
     "accumulate": (ro.accumulate(adam, 2), ("accumulate", [("adam", ["coupled", ADAM, LR])])),
-    "skip_not_finite": (
-        ro.skip_not_finite(adam),
-        ("skip_not_finite", [("adam", ["coupled", ADAM, LR])]),
+    "apply_if_finite": (
+        ro.apply_if_finite(adam),
+        ("apply_if_finite", [("adam", ["coupled", ADAM, LR])]),
     ),
     "accumulate after clipping": (
         ro.chain(ro.clip(1.0), ro.accumulate(momentum, 2)),
@@ -149,7 +149,7 @@ def test_decoupled_stands_after_it_and_before_the_rate(name):
 def test_proximal_stands_after_the_step(name):
     tx, _ = COUPLED[name]
     expected = ("proximal", [outline(tx)])
-    if name in ("accumulate", "skip_not_finite"):
+    if name in ("accumulate", "apply_if_finite"):
         expected = (name, [("proximal", [outline(tx.parts[0])])])
     elif name == "accumulate after clipping":
         expected = ("chain", ["clip", ("accumulate", [("proximal", [outline(momentum)])])])

@@ -1,7 +1,9 @@
 """Every schedule against the formula in 60-digit arithmetic, over the whole range of counts."""
 
+import itertools
 import math
 from decimal import Decimal, getcontext
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -86,6 +88,57 @@ def warmup_cosine(A, peak, W, T, end=0.0, p=1.0):
         if t < W:
             return polynomial(A, peak, 1, W)(t)
         return cosine(peak, T - W, D(end) / D(peak), p)(t - W)
+
+    return at
+
+
+def through(A, knots, weight):
+    """From A at step 0 through values at steps, with weight(x) of the next."""
+
+    def at(t):
+        points = [(0, D(A)), *((b, D(v)) for b, v in knots)]
+        for (b, v), (e, u) in itertools.pairwise(points):
+            if b <= t < e:
+                w = weight(D(t - b) / D(e - b))
+                return v * (1 - w) + u * w
+        return points[-1][1]
+
+    return at
+
+
+def straight(x):
+    return x
+
+
+def rounded(x):
+    return (1 - cos(PI * x)) / 2
+
+
+def rooted(x):
+    return x.sqrt()
+
+
+def inverse_sqrt(peak, w, init=0.0, c=None):
+    c = c or max(w, 1)
+
+    def at(t):
+        return polynomial(init, peak, 1, w)(t) if t < w else D(peak) * (D(c) / D(c + t - w)).sqrt()
+
+    return at
+
+
+def periodic_cosine(A, T, E=0.0):
+    def at(t):
+        return D(E) + (D(A) - D(E)) * cosine(1, T)(T - abs(T - t % (2 * T)))
+
+    return at
+
+
+def triangles(B, M, up, down, factor=lambda n, t: D(1)):
+    def at(t):
+        n, within = divmod(t, up + down)
+        x = D(within) / up if within <= up else D(up + down - within) / down
+        return D(B) + (D(M) - D(B)) * x * factor(n, t)
 
     return at
 
@@ -253,6 +306,103 @@ CASES = {
         (50_000, 10**6),
         5e-7,
     ),
+    "piecewise linear": (
+        ro.piecewise_interpolate_schedule("linear", 0.3, {2**24 + 1: 0.5, 100: 3.0}),
+        through(0.3, [(100, D(0.3) * 3), (2**24 + 1, D(0.3) * D(1.5))], straight),
+        (100, 2**24 + 1),
+        5e-7,
+    ),
+    "piecewise cosine to 0": (
+        ro.piecewise_interpolate_schedule("cosine", 0.3, {10: 2.0, BILLION: 0.0}),
+        through(0.3, [(10, D(0.3) * 2), (BILLION, 0)], rounded),
+        (10, BILLION // 2, BILLION),
+        6e-7,
+    ),
+    "one cycle of lines": (
+        ro.linear_onecycle_schedule(1000, 0.8, 0.25, 0.75, 16.0, 2.0**10),
+        through(0.05, [(250, 0.8), (750, 0.05), (1000, D(0.05) / 2**10)], straight),
+        (250, 750, 1000),
+        6e-7,
+    ),
+    "one cycle of cosines": (
+        ro.cosine_onecycle_schedule(BILLION, 0.8, 0.25, 16.0, 2.0**10),
+        through(0.05, [(BILLION // 4, 0.8), (BILLION, D(0.05) / 2**10)], rounded),
+        (BILLION // 4, BILLION),
+        6e-7,
+    ),
+    "warmup and constant": (
+        ro.warmup_constant_schedule(0.01, 0.3, 50),
+        polynomial(0.01, 0.3, 1, 50),
+        (50,),
+        4e-7,
+    ),
+    "warmup and exponential": (
+        ro.warmup_exponential_decay_schedule(0.0, 0.3, 50, 1000, 0.9, 20),
+        lambda t: polynomial(0.0, 0.3, 1, 50)(t) if t < 50 else exponential(0.3, 1000, 0.9, 70)(t),
+        (50, 70, 1070),
+        1e-6,
+    ),
+    **{
+        f"warmup, stable, {cooldown}": (
+            ro.warmup_stable_decay_schedule(0.0, 0.3, 50, 10**6, 0.1, 0.01, cooldown),
+            lambda t, weight=weight: (
+                polynomial(0.0, 0.3, 1, 50)(t)
+                if t < 50
+                else through(0.3, [(900_000, 0.3), (10**6, 0.01)], weight)(t)
+            ),
+            (50, 900_000, 950_000, 10**6),
+            5e-7,
+        )
+        for cooldown, weight in (("linear", straight), ("cosine", rounded), ("1-sqrt", rooted))
+    },
+    "stable, 1-sqrt to 0": (
+        ro.warmup_stable_decay_schedule(0.0, 0.3, 0, BILLION, BILLION // 2),
+        through(0.3, [(BILLION - BILLION // 2, 0.3), (BILLION, 0)], rooted),
+        (BILLION - BILLION // 2, BILLION),
+        6e-7,
+    ),
+    "inverse root": (
+        ro.inverse_sqrt_schedule(0.3, 4000),
+        inverse_sqrt(0.3, 4000),
+        (4000, 8000),
+        4e-7,
+    ),
+    "inverse root of a long scale": (
+        ro.inverse_sqrt_schedule(0.3, 10, 0.1, timescale=LAST),
+        inverse_sqrt(0.3, 10, 0.1, LAST),
+        (10,),
+        5e-7,
+    ),
+    "periodic cosine": (
+        ro.cosine_annealing(0.1, 1000),
+        periodic_cosine(0.1, 1000),
+        (500, 1000, 1500, 2000, 3000),
+        5e-7,
+    ),
+    "periodic cosine, long": (
+        ro.cosine_annealing(0.1, LAST // 2 + 2, 0.01),
+        periodic_cosine(0.1, LAST // 2 + 2, 0.01),
+        (LAST // 2 + 2,),
+        5e-7,
+    ),
+    "triangles": (
+        ro.cyclic(0.01, 0.1, 70, 30),
+        triangles(0.01, 0.1, 70, 30),
+        (70, 100, 170),
+        5e-7,
+    ),
+    "triangles, half as high each": (
+        ro.cyclic(0.0, 0.1, BILLION // 16, mode="triangular2"),
+        triangles(0.0, 0.1, BILLION // 16, BILLION // 16, lambda n, t: D(2) ** -n),
+        (BILLION // 16, BILLION // 8),
+        5e-7,
+    ),
+    "triangles, shrinking": (
+        ro.cyclic(0.01, 0.1, 70, 30, mode="exp_range", gamma=0.999),
+        triangles(0.01, 0.1, 70, 30, lambda n, t: power(0.999, t)),
+        (70, 100),
+        1e-6,
+    ),
 }
 
 
@@ -329,6 +479,16 @@ AS_OPTAX = [
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90, 0.05, 2.0), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.0, 20, 90), {}),
     ("sgdr_schedule", (SGDR,), {}),
+    ("piecewise_interpolate_schedule", ("linear", 0.5, {20: 0.1, 10: 3.0}), {}),
+    ("piecewise_interpolate_schedule", ("cosine", 0.5, {0: 0.1, 50: 3.0, 120: 0.0}), {}),
+    ("piecewise_interpolate_schedule", ("linear", 0.5), {}),
+    ("linear_onecycle_schedule", (130, 0.7), {}),
+    ("linear_onecycle_schedule", (90, 0.7, 0.0, 0.5, 4.0, 10.0), {}),
+    ("cosine_onecycle_schedule", (130, 0.7), {}),
+    ("cosine_onecycle_schedule", (90, 0.7, 0.5, 4.0, 10.0), {}),
+    ("warmup_constant_schedule", (0.1, 0.9, 70), {}),
+    ("warmup_exponential_decay_schedule", (0.1, 0.9, 20, 10, 0.7), {}),
+    ("warmup_exponential_decay_schedule", (0.1, 0.9, 20, 10, 0.7, 5, True, 0.2), {}),
 ]
 
 
@@ -363,6 +523,14 @@ def sequential(schedulers, optimizer):
     return schedulers.SequentialLR(optimizer, [warmup, cosine], milestones=[12])
 
 
+def one_cycle(schedulers, optimizer, **keywords):
+    return schedulers.OneCycleLR(optimizer, cycle_momentum=False, **keywords)
+
+
+def cyclic(schedulers, optimizer, **keywords):
+    return schedulers.CyclicLR(optimizer, cycle_momentum=False, **keywords)
+
+
 TORCH = {
     "StepLR": (
         ro.step_decay(0.4, 13, 0.3),
@@ -389,6 +557,71 @@ TORCH = {
         40,
         lambda s, o: s.LinearLR(o, start_factor=0.25, total_iters=20),
     ),
+    "MultiStepLR": (
+        ro.piecewise_constant_schedule(0.4, {10: 0.3, 25: 0.3}),
+        40,
+        lambda s, o: s.MultiStepLR(o, [25, 10], gamma=0.3),
+    ),
+    "ConstantLR": (
+        ro.piecewise_constant_schedule(0.4 * 0.25, {12: 4.0}),
+        40,
+        lambda s, o: s.ConstantLR(o, factor=0.25, total_iters=12),
+    ),
+    "PolynomialLR": (
+        ro.polynomial_schedule(0.4, 0.0, 2.5, 30),
+        40,
+        lambda s, o: s.PolynomialLR(o, total_iters=30, power=2.5),
+    ),
+    "ExponentialLR": (
+        ro.exponential_decay(0.4, 1, 0.93),
+        100,
+        lambda s, o: s.ExponentialLR(o, gamma=0.93),
+    ),
+    "CosineAnnealingLR, past its minimum": (
+        ro.cosine_annealing(0.4, 17, eta_min=0.01),
+        120,
+        lambda s, o: s.CosineAnnealingLR(o, T_max=17, eta_min=0.01),
+    ),
+    **{
+        f"OneCycleLR, {strategy}, three_phase={three}, {share} of {steps}": (
+            ro.one_cycle(0.4, steps, share, strategy, 10.0, 100.0, three_phase=three),
+            steps,
+            partial(
+                one_cycle,
+                max_lr=0.4,
+                total_steps=steps,
+                pct_start=share,
+                anneal_strategy=strategy,
+                div_factor=10.0,
+                final_div_factor=100.0,
+                three_phase=three,
+            ),
+        )
+        for strategy in ("cos", "linear")
+        for three, share, steps in (
+            *((False, 0.3, 101), (False, 0.25, 80), (False, 0.0, 30), (False, 0.9, 30)),
+            *((True, 0.3, 101), (True, 0.45, 77)),
+        )
+    },
+    **{
+        f"CyclicLR, {mode}, {down} down": (
+            ro.cyclic(0.05, 0.4, 13, down, mode, gamma),
+            120,
+            partial(
+                cyclic,
+                base_lr=0.05,
+                max_lr=0.4,
+                step_size_up=13,
+                step_size_down=down,
+                mode=mode,
+                gamma=gamma,
+            ),
+        )
+        for mode, gamma, down in (
+            *(("triangular", 1.0, None), ("triangular", 1.0, 5)),
+            *(("triangular2", 1.0, 20), ("exp_range", 0.97, 5)),
+        )
+    },
     "SequentialLR": (ro.warmup_cosine_decay_schedule(0.04, 0.4, 12, 80), 81, sequential),
 }
 
@@ -495,6 +728,26 @@ def test_warmup_by_share_equals_warmup_by_steps():
 def test_no_warmup_starts_at_the_peak():
     assert float(ro.linear_warmup(0.25, 0)(0)) == 0.25
     assert float(ro.warmup_cosine_decay_schedule(0.0, 0.25, 0, 10)(0)) == 0.25
+    assert float(ro.warmup_constant_schedule(0.0, 0.25, 0)(0)) == 0.25
+    assert float(ro.warmup_stable_decay_schedule(0.0, 0.25, 0, 10)(0)) == 0.25
+    assert float(ro.inverse_sqrt_schedule(0.25, 0)(0)) == 0.25
+
+
+def test_a_schedule_that_is_all_cooldown_or_has_none():
+    falling = ro.warmup_stable_decay_schedule(0.0, 1.0, 0, 8, 8, cooldown="linear")
+    assert [float(falling(t)) for t in (0, 2, 8)] == [1.0, 0.75, 0.0]
+    stable = ro.warmup_stable_decay_schedule(0.0, 1.0, 2, 8, 0)
+    assert [float(stable(t)) for t in (0, 1, 2, 8, 9)] == [0.0, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_a_cycle_too_short_for_its_phases():
+    one_step = ro.linear_onecycle_schedule(1, 1.0, div_factor=4.0)
+    assert [float(one_step(t)) for t in (0, 1)] == pytest.approx([0.25, 0.25 / 1e4])
+    up = ro.cosine_onecycle_schedule(10, 1.0, pct_start=1.0, div_factor=4.0)
+    assert [float(up(t)) for t in (0, 5, 10)] == pytest.approx([0.25, 0.625, 0.25 / 1e4])
+    assert float(ro.one_cycle(1.0, 10, 0.1)(0)) == 1.0  # PyTorch divides by zero
+    past = ro.one_cycle(1.0, 10, div_factor=4.0)
+    assert float(past(9)) == float(past(1000)) == pytest.approx(0.25 / 1e4)  # PyTorch raises
 
 
 def test_an_exhausted_cosine_is_exactly_zero():
@@ -514,6 +767,13 @@ def test_hyperparameters_may_be_traced():
             ro.step_decay(peak, 10, rate)(count),
             ro.cosine_restarts(peak, 10, 2, rate, rate)(count),
             ro.polynomial_schedule(peak, rate, peak, 100)(count),
+            ro.piecewise_interpolate_schedule("cosine", peak, {20: 2.0})(count),
+            ro.cosine_onecycle_schedule(50, peak)(count),
+            ro.warmup_stable_decay_schedule(0.0, peak, 5, 100, 0.5, rate)(count),
+            ro.inverse_sqrt_schedule(peak, 5)(count),
+            ro.cosine_annealing(peak, 10, rate)(count),
+            ro.one_cycle(peak, 50)(count),
+            ro.cyclic(rate, peak, 10, mode="exp_range", gamma=rate)(count),
         )
 
     for t in (0, 3, 10, 25, 100):
@@ -525,6 +785,13 @@ def test_hyperparameters_may_be_traced():
             ro.step_decay(0.5, 10, 0.25)(t),
             ro.cosine_restarts(0.5, 10, 2, 0.25, 0.25)(t),
             ro.polynomial_schedule(0.5, 0.25, 0.5, 100)(t),
+            ro.piecewise_interpolate_schedule("cosine", 0.5, {20: 2.0})(t),
+            ro.cosine_onecycle_schedule(50, 0.5)(t),
+            ro.warmup_stable_decay_schedule(0.0, 0.5, 5, 100, 0.5, 0.25)(t),
+            ro.inverse_sqrt_schedule(0.5, 5)(t),
+            ro.cosine_annealing(0.5, 10, 0.25)(t),
+            ro.one_cycle(0.5, 50)(t),
+            ro.cyclic(0.25, 0.5, 10, mode="exp_range", gamma=0.25)(t),
         )
         np.testing.assert_allclose(traced(0.5, 0.25, jnp.asarray(t)), plain, rtol=1e-6)
 
@@ -561,12 +828,36 @@ WRONG = [
     (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, 10, 0), "decay_steps"),
     (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, -1, 10), "warmup_steps"),
     (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, 10, 10), "warmup_steps"),
+    (lambda: ro.warmup_constant_schedule(0.0, 1.0, -1), "warmup_constant.*: warmup_steps"),
+    (lambda: ro.warmup_exponential_decay_schedule(0.0, 1.0, -1, 10, 0.5), "warmup_steps"),
+    (lambda: ro.warmup_exponential_decay_schedule(0.0, 1.0, 1, -1, 0.5), "transition_steps"),
+    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 10, 0), "total_steps"),
+    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, -0.5, 10), "warmup_steps"),
+    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 60, 100, 41), "decay_steps"),
+    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 6, 10, 2, 0.0, "exp"), "cooldown"),
+    (lambda: ro.inverse_sqrt_schedule(1.0, -1), "warmup_steps"),
+    (lambda: ro.inverse_sqrt_schedule(1.0, 1, timescale=0), "timescale"),
+    (lambda: ro.piecewise_interpolate_schedule("cubic", 1.0), "interpolate_type"),
+    (lambda: ro.piecewise_interpolate_schedule("linear", 1.0, {-1: 0.5}), "boundary -1"),
+    (lambda: ro.piecewise_interpolate_schedule("linear", 1.0, {3: -0.5}), "scale at 3"),
+    (lambda: ro.linear_onecycle_schedule(0, 1.0), "transition_steps"),
+    (lambda: ro.linear_onecycle_schedule(10, 1.0, 0.5, 0.4), "pct_final"),
+    (lambda: ro.cosine_onecycle_schedule(10, 1.0, 1.5), "pct_start"),
+    (lambda: ro.cosine_onecycle_schedule(10, 1.0, div_factor=0.0), "div_factor"),
+    (lambda: ro.cosine_annealing(1.0, 0), "T_max"),
+    (lambda: ro.one_cycle(1.0, 0), "total_steps"),
+    (lambda: ro.one_cycle(1.0, 10, anneal_strategy="log"), "anneal_strategy"),
+    (lambda: ro.one_cycle(1.0, 10, final_div_factor=-1.0), "final_div_factor"),
+    (lambda: ro.cyclic(0.0, 1.0, 0), "step_size_up"),
+    (lambda: ro.cyclic(0.0, 1.0, 10, 0), "step_size_down"),
+    (lambda: ro.cyclic(0.0, 1.0, mode="square"), "mode"),
+    (lambda: ro.cyclic(0.0, 1.0, gamma=1.5), "gamma"),
 ]
 
 
 @pytest.mark.parametrize(("make", "named"), WRONG)
 def test_wrong_hyperparameters_are_named(make, named):
-    with pytest.raises(ValueError, match=f"{named} must be in"):
+    with pytest.raises(ValueError, match=f"{named} must be (in|one of)"):
         make()
 
 

@@ -57,23 +57,11 @@ def test_flax_nnx():
 
     graph, params = nnx.split(Net(nnx.Rngs(0)), nnx.Param)
     before = np.asarray(params["first"]["kernel"][...])
-    tx = ro.proximal(ro.adam(0.02), ro.l1(0.02).on(ro.select(min_ndim=2)))
-    state = fit(lambda p, x, y: mse(nnx.merge(graph, p)(x), y), params, tx)
+    state = fit(lambda p, x, y: mse(nnx.merge(graph, p)(x), y), params, TX)
     trained = nnx.merge(graph, state.params)
     kernel = np.asarray(trained.first.kernel[...])
     assert 0 < np.sum(kernel == 0) < kernel.size
     assert not np.allclose(kernel, before)
-
-
-def test_nnx_paths_are_selectable():
-    """The path of a parameter of NNX ends in its ``value``."""
-    nnx = pytest.importorskip("flax.nnx", reason="Flax is optional")
-    params = nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), nnx.Param)
-    with pytest.raises(ValueError, match="There are: ") as error:
-        ro.select("nothing")(params)
-    assert "bias/value, kernel/value" in str(error.value)
-    matrices = ro.assignment(ro.label_by({"m": ro.select("**/kernel/**")}, default="v"), params)
-    assert list(matrices.groups["m"].values()) == [(2, 3)]
 
 
 def test_equinox():

@@ -42,7 +42,7 @@ TRANSFORMATIONS = {
     "lion": lambda: ro.lion(1e-2),
     "proximal": lambda: ro.proximal(ro.adam(1e-2), ro.l1(1e-2).on(ro.select("**/kernel"))),
     "accumulate": lambda: ro.accumulate(ro.recommended(100), 2),
-    "skip": lambda: ro.skip_not_finite(ro.adamw(1e-3)),
+    "skip": lambda: ro.apply_if_finite(ro.adamw(1e-3)),
     "partition": lambda: ro.partition(
         {"a": ro.adam(1e-3), "b": ro.sgd(0.1, 0.9)},
         ro.label_by({"a": ro.select("**/bias")}, default="b"),

@@ -117,7 +117,7 @@ TRANSFORMS = {
     "recommended": ro.recommended(20, peak=0.1),
     "proximal": ro.proximal(ro.adam(0.1), ro.l1(0.1)),
     "accumulate": ro.accumulate(ro.adam(0.1), 2),
-    "skip_not_finite": ro.skip_not_finite(ro.adam(0.1)),
+    "apply_if_finite": ro.apply_if_finite(ro.adam(0.1)),
     "partition": ro.partition({"x": ro.adam(0.1), "y": ro.sgd(0.1)}, {"w": "x", "b": "y"}),
     "float strength": ro.regularize(ro.rmsprop(0.1, momentum=0.9), ro.l2(0.1), "decoupled"),
 }

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 import regopt_jax as ro
-from tests.case import Case
+from tests.cases.case import Case
 from tests.oracles import regularizers as oracles
 
 RATE = 0.01

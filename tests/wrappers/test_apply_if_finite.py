@@ -32,7 +32,7 @@ INNER = {
 
 @pytest.mark.parametrize("name", INNER)
 def test_a_bad_step_changes_no_bit(name):
-    tx = ro.skip_not_finite(INNER[name])
+    tx = ro.apply_if_finite(INNER[name])
     update = jax.jit(tx.update)
     _, state = update(GOOD, tx.init(PARAMS), PARAMS)
     for value in (jnp.nan, jnp.inf, -jnp.inf):
@@ -45,7 +45,7 @@ def test_a_bad_step_changes_no_bit(name):
 
 @pytest.mark.parametrize("name", INNER)
 def test_one_bad_element_is_enough(name):
-    tx = ro.skip_not_finite(INNER[name])
+    tx = ro.apply_if_finite(INNER[name])
     grads = GOOD | {"w": GOOD["w"].at[2].set(jnp.inf)}
     updates, _ = tx.update(grads, tx.init(PARAMS), PARAMS)
     assert not np.any(updates["w"])
@@ -55,7 +55,7 @@ def test_one_bad_element_is_enough(name):
 @pytest.mark.parametrize("name", INNER)
 def test_good_steps_are_the_inner_transformations(name):
     """As if the bad steps had never been."""
-    inner, tx = INNER[name], ro.skip_not_finite(INNER[name])
+    inner, tx = INNER[name], ro.apply_if_finite(INNER[name])
     state, inner_state = tx.init(PARAMS), inner.init(PARAMS)
     update, update_inner = jax.jit(tx.update), jax.jit(inner.update)
     for grads in (GOOD, bad(), bad(jnp.inf), GOOD, GOOD, bad(), GOOD):
@@ -71,7 +71,7 @@ def test_good_steps_are_the_inner_transformations(name):
 
 
 def test_the_count_of_consecutive_bad_steps_starts_again():
-    tx = ro.skip_not_finite(ro.sgd(0.1))
+    tx = ro.apply_if_finite(ro.sgd(0.1))
     state, seen = tx.init(PARAMS), []
     assert counts(state) == (0, 0, True)
     for grads in (GOOD, bad(), bad(), GOOD, bad(), GOOD, GOOD):
@@ -85,7 +85,7 @@ def test_the_count_of_consecutive_bad_steps_starts_again():
 
 
 def test_equals_optax_below_its_limit():
-    ours = ro.skip_not_finite(ro.sgd(0.1, momentum=0.9))
+    ours = ro.apply_if_finite(ro.sgd(0.1, momentum=0.9))
     theirs = optax.apply_if_finite(optax.sgd(0.1, momentum=0.9), max_consecutive_errors=100)
     a, b = ours.init(PARAMS), theirs.init(PARAMS)
     for grads in (GOOD, bad(), GOOD, bad(jnp.inf), bad(), GOOD):
@@ -100,7 +100,7 @@ def test_inside_scan(dtype):
     params = jax.tree.map(lambda x: x.astype(dtype), PARAMS)
     stream = [GOOD, bad(), bad(jnp.inf, "b"), GOOD, bad()]
     steps = jax.tree.map(lambda *x: jnp.stack(x).astype(dtype), *stream)
-    tx = ro.skip_not_finite(ro.adam(0.1))
+    tx = ro.apply_if_finite(ro.adam(0.1))
 
     def body(carry, grads):
         params, state = carry
@@ -118,7 +118,7 @@ def test_inside_scan(dtype):
 
 def test_nested_in_a_chain_protects_what_follows():
     """A clip before it may divide by an infinite norm; what is inside never sees that."""
-    tx = ro.chain(ro.clip_by_global_norm(1.0), ro.skip_not_finite(ro.adam(0.1)))
+    tx = ro.chain(ro.clip_by_global_norm(1.0), ro.apply_if_finite(ro.adam(0.1)))
     state = tx.init(PARAMS)
     _, state = tx.update(GOOD, state, PARAMS)
     updates, after = tx.update(bad(jnp.inf), state, PARAMS)
@@ -127,7 +127,7 @@ def test_nested_in_a_chain_protects_what_follows():
 
 
 def test_inside_accumulation_a_bad_mean_is_dropped():
-    tx = ro.accumulate(ro.skip_not_finite(ro.sgd(1.0)), 2)
+    tx = ro.accumulate(ro.apply_if_finite(ro.sgd(1.0)), 2)
     params = jnp.array(0.0)
     state, seen = tx.init(params), []
     for g in (1.0, jnp.nan, 1.0, 3.0):
@@ -138,7 +138,7 @@ def test_inside_accumulation_a_bad_mean_is_dropped():
 
 
 def test_around_accumulation_a_bad_gradient_is_not_counted():
-    tx = ro.skip_not_finite(ro.accumulate(ro.sgd(1.0), 2))
+    tx = ro.apply_if_finite(ro.accumulate(ro.sgd(1.0), 2))
     params = jnp.array(0.0)
     state, seen = tx.init(params), []
     for g in (1.0, jnp.nan, 3.0, 1.0):
@@ -149,14 +149,14 @@ def test_around_accumulation_a_bad_gradient_is_not_counted():
 
 
 def test_within_a_mask_only_the_selected_leaves_count():
-    tx = ro.masked(ro.skip_not_finite(ro.sgd(1.0)), ro.select("b"))
+    tx = ro.masked(ro.apply_if_finite(ro.sgd(1.0)), ro.select("b"))
     updates, state = tx.update(bad(), tx.init(PARAMS), PARAMS)
     assert float(updates["b"]) == 1.5
     assert counts(state.inner_state) == (0, 0, True)
 
 
 def test_no_leaves_and_none():
-    tx = ro.skip_not_finite(ro.sgd(1.0))
+    tx = ro.apply_if_finite(ro.sgd(1.0))
     updates, state = tx.update({}, tx.init({}), {})
     assert updates == {}
     assert counts(state) == (0, 0, True)
@@ -167,7 +167,7 @@ def test_no_leaves_and_none():
 
 
 def test_complex_gradients():
-    tx = ro.skip_not_finite(ro.sgd(1.0))
+    tx = ro.apply_if_finite(ro.sgd(1.0))
     params = jnp.array([1.0 + 2.0j])
     updates, state = tx.update(jnp.array([complex(1.0, np.nan)]), tx.init(params), params)
     assert updates.tolist() == [0.0]
@@ -179,6 +179,38 @@ def test_extra_arguments_reach_the_inner_transformation():
         return jax.tree.map(lambda u: u * value, updates), state
 
     inner = optax.GradientTransformationExtraArgs(lambda p: optax.EmptyState(), update)
-    tx = ro.skip_not_finite(inner)
+    tx = ro.apply_if_finite(inner)
     updates, _ = tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)), value=2.0)
     assert float(updates) == 6.0
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_after_its_limit_one_bad_step_is_let_through_and_the_count_starts_again(limit):
+    tx = ro.apply_if_finite(ro.sgd(1.0), max_consecutive_errors=limit)
+    state, let_through = tx.init(PARAMS), []
+    for _ in range(2 * (limit + 1)):
+        updates, state = jax.jit(tx.update)(bad(), state, PARAMS)
+        let_through.append(bool(jnp.isnan(updates["w"][0])))
+        if let_through[-1]:
+            assert int(state.notfinite_count) == 0
+    assert let_through == ([False] * limit + [True]) * 2
+    assert int(state.total_notfinite) == 2 * (limit + 1)
+    assert not bool(state.last_finite)
+
+
+def test_optax_never_ignores_again_once_its_limit_is_passed():
+    """Its count of errors in a row goes on rising while it lets them through (issue 1746)."""
+    tx = optax.apply_if_finite(optax.sgd(1.0), max_consecutive_errors=1)
+    state, let_through = tx.init(PARAMS), []
+    for _ in range(4):
+        updates, state = tx.update(bad(), state, PARAMS)
+        let_through.append(bool(jnp.isnan(updates["w"][0])))
+    assert let_through == [False, True, True, True]
+
+
+def test_a_good_step_starts_the_count_again():
+    tx = ro.apply_if_finite(ro.sgd(1.0), max_consecutive_errors=1)
+    state = tx.init(PARAMS)
+    for grads in (bad(), GOOD, bad(), GOOD, bad()):
+        updates, state = tx.update(grads, state, PARAMS)
+        assert jnp.all(jnp.isfinite(updates["w"]))

@@ -1,0 +1,97 @@
+"""Sphinx: pages by hand, one API page a package from the docstrings, the notebooks as they are."""
+
+import inspect
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+import regopt_jax
+from regopt_jax.interop import torch as interop_torch
+
+project = "regopt_jax"
+author = "the regopt_jax authors"
+release = regopt_jax.__version__
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "myst_nb",
+]
+html_theme = "furo"
+html_title = "regopt_jax"
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+autodoc_typehints = "none"
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+add_module_names = False
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+HERE = Path(__file__).parent
+TITLES = {
+    "combine": "Chains, masks and partitions",
+    "inspect": "Looking inside",
+    "optimizers": "Optimisers",
+    "regularizers": "Regularisers",
+    "schedules": "Schedules",
+    "solvers": "Convex solvers",
+    "training": "Training steps",
+    "transforms": "Transformations",
+    "wrappers": "Wrappers",
+}
+
+
+def own_names(module: ModuleType) -> dict[str, list[str]]:
+    """What a module exports of the package's own, by the subpackage that defines it."""
+    found = defaultdict(list)
+    for name, value in sorted(vars(module).items()):
+        package, _, inside = getattr(value, "__module__", "").partition(".")
+        if package == "regopt_jax" and not name.startswith("_") and not inspect.ismodule(value):
+            found[inside.split(".")[0]].append(name)
+    return found
+
+
+def page(title: str, module: ModuleType, names: Iterable[str]) -> str:
+    """The docstrings of some of a module's names."""
+    lines = [title, "=" * len(title), ""]
+    for name in names:
+        value = getattr(module, name)
+        kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
+        lines += [f".. auto{kind}:: {module.__name__}.{name}"]
+        lines += ["   :members:"] if kind == "class" else []
+        lines += [""]
+    return "\n".join(lines)
+
+
+def write_api(folder: Path) -> None:
+    """One page a subpackage; what the private modules define goes to the core's page."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    names = own_names(regopt_jax)
+    pages = {package: page(title, regopt_jax, names[package]) for package, title in TITLES.items()}
+    core = sorted(name for package in names if package not in TITLES for name in names[package])
+    pages["core"] = page("The core", regopt_jax, core)
+    pages["torch"] = page("PyTorch", interop_torch, own_names(interop_torch)["interop"])
+    for package, text in pages.items():
+        (folder / f"{package}.rst").write_text(text)
+    toc = "\n".join(f"   {package}" for package in pages)
+    (folder / "index.rst").write_text(f"API\n===\n\n.. toctree::\n\n{toc}\n")
+
+
+def copy_notebooks(folder: Path) -> None:
+    """The notebooks, with the outputs they were committed with, and a page that lists them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    found = sorted((HERE.parent / "notebooks").glob("*.ipynb"))
+    for path in found:
+        shutil.copy(path, folder)
+    toc = "\n".join(f"   {path.stem}" for path in found)
+    (folder / "index.rst").write_text(f"Notebooks\n=========\n\n.. toctree::\n\n{toc}\n")
+
+
+write_api(HERE / "api")
+copy_notebooks(HERE / "notebooks")

@@ -1,0 +1,45 @@
+"""What PyTorch's optimisers share: their checks, and what they do to a gradient first."""
+
+from typing import Any
+
+import jax
+
+from regopt_jax import _hyperparams
+from regopt_jax._core import GradientTransformation
+from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._trees import ArrayLike
+from regopt_jax.regularizers.gradients import add_decayed_weights
+from regopt_jax.transforms.scale import scale
+
+Pair = tuple[ArrayLike, ArrayLike]
+NONNEGATIVE = "[0, inf)"
+
+
+def given(value: Any) -> bool:
+    """Whether a hyperparameter asks for its part: anything but the number zero."""
+    return not (isinstance(value, int | float) and value == 0)
+
+
+def known(value: Any) -> bool:
+    """Whether the numbers of a pair can be looked at here."""
+    return not (isinstance(value, tuple) and any(isinstance(x, jax.core.Tracer) for x in value))
+
+
+def check(
+    who: str, lr: ScalarOrSchedule, weight_decay: ScalarOrSchedule = 0, **others: tuple[Any, str]
+) -> None:
+    """Check the learning rate, the weight decay and others, under PyTorch's names for them."""
+    ranges = {"lr": (lr, NONNEGATIVE), "weight_decay": (weight_decay, NONNEGATIVE), **others}
+    _hyperparams.check(who, **{key: pair for key, pair in ranges.items() if known(pair[0])})
+
+
+def gradient(
+    weight_decay: ScalarOrSchedule = 0, maximize: bool = False
+) -> list[GradientTransformation]:
+    """Minus the gradient to maximise, then the coupled decay: before all moments."""
+    return [*([scale(-1.0)] if maximize else []), *decay(weight_decay)]
+
+
+def decay(weight_decay: ScalarOrSchedule) -> list[GradientTransformation]:
+    """The weights times the decay, added; nothing for a decay of zero."""
+    return [add_decayed_weights(weight_decay)] if given(weight_decay) else []

@@ -1,0 +1,40 @@
+"""Gradient descent with noise that decays."""
+
+from regopt_jax._core import GradientTransformation
+from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._trees import Array, ArrayLike
+from regopt_jax.combine.chain import chain
+from regopt_jax.transforms.noise import add_noise
+from regopt_jax.transforms.scale import scale_by_learning_rate
+
+
+def noisy_sgd(
+    learning_rate: ScalarOrSchedule,
+    eta: ArrayLike = 0.01,
+    gamma: ArrayLike = 0.55,
+    key: Array | int | None = None,
+    *,
+    seed: int | None = None,
+) -> GradientTransformation:
+    r"""Gradient descent with Gaussian noise.
+
+    .. math:: W ← W - α (g_t + σ_t ξ_t), \qquad σ_t^2 = η / t^γ, \quad ξ_t \sim N(0, I)
+
+    Args:
+      learning_rate: α ≥ 0 or a schedule.
+      eta, gamma, key, seed: see :func:`add_noise`.
+
+    Raises:
+      ValueError: a hyperparameter out of its range, or both ``key`` and ``seed``.
+
+    Neelakantan et al., *Adding gradient noise improves learning for very deep networks*,
+    arXiv 1511.06807.
+
+    >>> import jax.numpy as jnp
+    >>> tx = noisy_sgd(0.1, eta=0.0, key=0)
+    >>> float(tx.update(jnp.array(5.0), tx.init(jnp.array(0.0)))[0])
+    -0.5
+    """
+    return chain(
+        add_noise(eta, gamma, key, seed=seed), scale_by_learning_rate(learning_rate)
+    ).named("noisy_sgd")

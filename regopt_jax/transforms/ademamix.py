@@ -1,0 +1,110 @@
+r"""AdEMAMix: Adam with a second, much slower mean of the gradients."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from optax.contrib import ScaleByAdemamixState as ScaleByAdemamixState
+
+from regopt_jax import _hyperparams
+from regopt_jax._core import GradientTransformation
+from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._leafwise import Step, leafwise
+from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, zeros_like
+from regopt_jax.transforms.momentum import bias, moving_average, unbiased
+
+
+class _Now(NamedTuple):
+    """The shares spent of the fast mean and of the second moment; β₃ and α."""
+
+    fast: Array
+    nu: Array
+    b3: ArrayLike
+    alpha: ArrayLike
+
+
+def scale_by_ademamix(
+    b1: ArrayLike = 0.9,
+    b2: ArrayLike = 0.999,
+    b3: ScalarOrSchedule = 0.9999,
+    alpha: ScalarOrSchedule = 6.0,
+    eps: ArrayLike = 1e-8,
+    eps_root: ArrayLike = 0.0,
+    mu_dtype: Any = None,
+) -> GradientTransformation:
+    r"""Add a slow mean of the gradients to Adam's (AdEMAMix).
+
+    .. math:: u_t = \frac{m_t/(1-β_1^t) + α\, s_t}{\sqrt{r_t/(1-β_2^t) + ε_{root}} + ε},
+       \qquad s_t = β_3 s_{t-1} + (1-β_3) g_t
+
+    with m and r as in :func:`scale_by_adam`. The slow mean fills from zero, uncorrected.
+
+    Args:
+      b1, b2: β₁, β₂ in [0, 1).
+      b3: β₃ in [0, 1] or a schedule, of a count of its own in the state.
+      alpha: α ≥ 0 or a schedule, of the same count.
+      eps, eps_root: ε, ε_root ≥ 0, outside and inside the root.
+      mu_dtype: dtype of m, s and r; the parameters' when ``None``.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+    Pagliardini, Ablin & Grangier, *The AdEMAMix optimizer*, arXiv 2409.03137.
+
+    >>> import jax.numpy as jnp
+    >>> tx = scale_by_ademamix(b3=0.5)
+    >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
+    4.0
+    """
+    _hyperparams.check(
+        "scale_by_ademamix",
+        b1=(b1, "[0, 1)"),
+        b2=(b2, "[0, 1)"),
+        b3=(b3, "[0, 1]"),
+        alpha=(alpha, "[0, inf)"),
+        eps=(eps, "[0, inf)"),
+        eps_root=(eps_root, "[0, inf)"),
+    )
+
+    def init(p: Array) -> tuple[Array, ...]:
+        return zeros_like(p, mu_dtype), zeros_like(p, mu_dtype), zeros_like(p, mu_dtype)
+
+    def context(step: Step) -> _Now:
+        t, slow = optax.safe_increment(step.count), step.state.count_m2
+        return _Now(
+            bias(b1, t), bias(b2, t), _hyperparams.at(b3, slow), _hyperparams.at(alpha, slow)
+        )
+
+    def metric(m: Array, s: Array, r: Array, now: _Now) -> Array:
+        return jnp.sqrt(unbiased(r, now.nu) + eps_root) + eps
+
+    def update(g: Array, m: Array, s: Array, r: Array, now: _Now) -> tuple[Array, ...]:
+        mixed = jnp.asarray(now.alpha, abs_sq(g).dtype)
+        m = moving_average(g, m, b1)
+        s = moving_average(g, s, now.b3 if callable(b3) else b3)
+        r = moving_average(abs_sq(g), r, b2)
+        return (unbiased(m, now.fast) + mixed * s) / metric(m, s, r, now), m, s, r
+
+    def start(params: PyTree) -> Array:
+        return jnp.zeros([], jnp.int32)
+
+    return leafwise(
+        update,
+        name="scale_by_ademamix",
+        role="precondition",
+        hyperparams={
+            "b1": b1,
+            "b2": b2,
+            "b3": b3,
+            "alpha": alpha,
+            "eps": eps,
+            "eps_root": eps_root,
+            "mu_dtype": mu_dtype,
+        },
+        state=ScaleByAdemamixState,
+        init=init,
+        context=context,
+        scalars={"count_m2": start},
+        advance=lambda step, now: {"count_m2": optax.safe_increment(step.state.count_m2)},
+        metric=metric,
+    )

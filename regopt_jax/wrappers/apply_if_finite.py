@@ -1,0 +1,88 @@
+"""Steps that are not finite are not taken."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from regopt_jax import _hyperparams
+from regopt_jax._core import GradientTransformation, adopt
+from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax.wrappers.gate import Mode, gate, pass_if
+
+
+def all_finite(tree: PyTree) -> Array:
+    """Whether no leaf holds an infinity or a NaN; a boolean scalar.
+
+    Two reductions tell without storing anything; a tree of booleans would be stored. A
+    maximum finds infinities, but over devices XLA may drop a NaN from it, unlike from a sum.
+    """
+
+    def finite(x: Array) -> Array:
+        return jnp.isfinite(jnp.max(jnp.abs(x), initial=0)) & ~jnp.isnan(jnp.sum(x))
+
+    return functools.reduce(jnp.logical_and, map(finite, jax.tree.leaves(tree)), jnp.array(True))
+
+
+def apply_if_finite(
+    inner: optax.GradientTransformation, max_consecutive_errors: ArrayLike | None = None
+) -> GradientTransformation:
+    """Ignore gradients that hold an infinity or a NaN.
+
+    Such an update is zero and leaves the inner state as it was. In the state,
+    ``total_notfinite`` counts the gradients that were not finite, ``notfinite_count`` those
+    ignored since the last one that was let through.
+
+    Args:
+      inner: the transformation to protect.
+      max_consecutive_errors: n ≥ 0; after n ignored in a row the next is let through, so
+        that a run which is lost shows it. ``None`` ignores all.
+
+    Raises:
+      ValueError: ``max_consecutive_errors`` out of its range.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> tx = ro.apply_if_finite(ro.sgd(1.0))
+    >>> state = tx.init(jnp.array(0.0))
+    >>> u, state = tx.update(jnp.array(jnp.nan), state)
+    >>> float(u), int(state.notfinite_count)
+    (0.0, 1)
+    """
+    limit = max_consecutive_errors
+    _hyperparams.check("apply_if_finite", max_consecutive_errors=(limit, "[0, inf)"))
+    part = adopt(inner)
+
+    def init(params: PyTree) -> optax.ApplyIfFiniteState:
+        return optax.ApplyIfFiniteState(
+            notfinite_count=jnp.zeros([], jnp.int32),
+            last_finite=jnp.array(True),
+            total_notfinite=jnp.zeros([], jnp.int32),
+            inner_state=part.init(params),
+        )
+
+    def advance(
+        mode: Mode, updates: PyTree, state: optax.ApplyIfFiniteState, params: Any, extra: Any
+    ) -> tuple[PyTree, optax.ApplyIfFiniteState]:
+        finite = all_finite(updates)
+        passes = finite if limit is None else finite | (state.notfinite_count >= limit)
+        out, inner_state = pass_if(passes, part, mode, updates, state.inner_state, params, extra)
+        return out, optax.ApplyIfFiniteState(
+            notfinite_count=jnp.where(passes, 0, optax.safe_increment(state.notfinite_count)),
+            last_finite=finite,
+            total_notfinite=jnp.where(
+                finite, state.total_notfinite, optax.safe_increment(state.total_notfinite)
+            ),
+            inner_state=inner_state,
+        )
+
+    return gate(
+        part,
+        init,
+        advance,
+        lambda state: state.inner_state,
+        lambda new: apply_if_finite(new, limit),
+        name="apply_if_finite",
+        hyperparams={} if limit is None else {"max_consecutive_errors": limit},
+    )

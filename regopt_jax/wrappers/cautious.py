@@ -1,0 +1,89 @@
+"""Cautious updates: only where they agree with the gradient."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from regopt_jax import _packed, _trees
+from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._trees import Array, PyTree
+from regopt_jax.transforms.norms import scaled
+
+
+def primitives(tx: GradientTransformation) -> Iterator[GradientTransformation]:
+    """What a transformation is made of in the end."""
+    if not tx.parts:
+        yield tx
+    for part in tx.parts:
+        yield from primitives(part)
+
+
+def cautious(
+    inner: optax.GradientTransformation, *, descent: bool | None = None
+) -> GradientTransformation:
+    r"""Zero the elements of an update that disagree with the gradient, and rescale the others.
+
+    .. math:: φ = [u \cdot g > 0], \qquad u ← u\, φ / \max(\operatorname{mean}(φ), 10^{-3})
+
+    with the mean over each array. Decoupled weight decay belongs outside, after it.
+
+    Args:
+      inner: ours or Optax's; the state is its own.
+      descent: whether its updates are steps, which agree where :math:`u \cdot g < 0`,
+        rather than directions before the learning rate; ``None`` to see from its parts
+        whether one of them sets the step size.
+
+    Raises:
+      ValueError: ``descent`` is ``None`` and a part is not one of ours.
+
+    Liang et al., *Cautious optimizers: improving training with one line of code*,
+    arXiv 2411.16085; the rescaling is that of the authors' code.
+
+    >>> import jax.numpy as jnp, regopt_jax as ro
+    >>> tx = ro.chain(cautious(ro.trace(0.9)), ro.scale_by_learning_rate(0.5))
+    >>> state = tx.init(jnp.zeros(2))
+    >>> for g in ([1.0, 1.0], [1.0, -0.5]):
+    ...     u, state = tx.update(jnp.array(g), state)
+    >>> [round(x, 4) for x in u.tolist()]
+    [-1.9, -0.0]
+    """
+    part = adopt(inner)
+    roles = {primitive.role for primitive in primitives(part)}
+    if descent is None and "unknown" in roles:
+        raise ValueError(
+            f"cautious: {part!r} does not say whether its updates are steps or directions; "
+            "pass descent=True or descent=False."
+        )
+    towards = -1 if ("step_size" in roles if descent is None else descent) else 1
+
+    @jax.jit
+    def agreeing(u: Array, g: Array) -> Array:
+        agrees = towards * (jnp.sign(u) * jnp.sign(g).conj()).real > 0
+        share = jnp.mean(agrees, dtype=_trees.at_least_float32(u).real.dtype)
+        return jnp.where(agrees, scaled(u, 1 / jnp.maximum(share, 1e-3)), 0)
+
+    def init(params: PyTree) -> Any:
+        _packed.refuse("cautious", params)
+        return part.init(params)
+
+    def update(
+        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
+    ) -> tuple[PyTree, Any]:
+        out, state = part.update(updates, state, params, **extra)
+        return _trees.map_leaves("cautious", agreeing, out, gradients=updates), state
+
+    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
+        (new,) = parts
+        return cautious(new, descent=descent)
+
+    return GradientTransformation(
+        init,
+        update,
+        name="cautious",
+        hyperparams={"descent": descent},
+        role="composite",
+        composition=Composition((part,), (part.name,), lambda state: (state,), rebuild),
+    )

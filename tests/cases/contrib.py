@@ -1,0 +1,360 @@
+"""Rows of what Optax keeps in ``optax.contrib``."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+from optax import contrib
+
+import regopt_jax as ro
+from tests.cases.case import Case
+from tests.cases.common import (
+    L2,
+    WRONG_RATE,
+    both,
+    cooling,
+    warming,
+)
+from tests.oracles import contrib as formulas_of, formulas
+
+
+def matrices(tree):
+    """Optax divides by the number of rows, so leaves without elements are left to Adam."""
+    return jax.tree.map(
+        lambda x: contrib.MuonDimensionNumbers() if x.ndim == 2 and x.size else None, tree
+    )
+
+
+def matrices_and_kernels(tree):
+    """A convolution's kernel maps its first three axes to the last; or one axis is a batch."""
+
+    def one(x):
+        if not x.size or x.ndim < 2:
+            return None
+        return contrib.MuonDimensionNumbers((0, 1, 2), -1) if x.ndim == 4 else matrices(x)
+
+    return jax.tree.map(one, tree)
+
+
+def batches(tree):
+    def one(x):
+        given = ([2], [0, 3]) if x.ndim == 4 else ()
+        return contrib.MuonDimensionNumbers(*given)
+
+    return jax.tree.map(one, tree)
+
+
+def has_axes(tree):
+    return jax.tree.map(lambda x: x.ndim >= 2, tree)
+
+
+def rank_2(w):
+    return w.ndim == 2
+
+
+def other(w):
+    return w.ndim != 2
+
+
+def fading(t):
+    return 0.9 + 0.09 * cooling(t)
+
+
+def slope(params, i):
+    """The gradient of a quadratic, another one at each step of the climb."""
+    return jax.tree.map(lambda w: (0.5 + i) * w, params)
+
+
+def climber(of, rate=0.0625, momentum=None):
+    contributed = of if of is ro else of.contrib
+    return of.chain(contributed.normalize(), of.sgd(rate, momentum))
+
+
+MUON_WRONG = {
+    "ns_coeffs": "cubic", "ns_steps": 0, "beta": 1.0, "eps": -1e-8, "preconditioning": "none",
+    "weight_decay": -0.1, "consistent_rms": -0.2, "adam_b1": 1.0,
+}  # fmt: skip
+
+# Newton-Schulz multiplies the rounding of what is small in a matrix by up to 3.4 a step.
+NS = {"ulps": 64, "bfloat16_ulps": 64}
+
+MUON = [
+    both(
+        "muon", ro.muon, contrib.muon,
+        hyperparams={
+            "learning_rate": 0.02, "weight_decay": L2, "muon_weight_dimension_numbers": matrices,
+        },
+        needs_params=True, leaves_alike=False, **NS, wrong=WRONG_RATE | {
+            k: v for k, v in MUON_WRONG.items() if k != "adam_b1"
+        },
+    ),
+    Case(
+        "muon-default", partial(ro.muon, learning_rate=cooling),
+        numpy=lambda: formulas.chain(
+            formulas.where(rank_2, formulas_of.muon()),
+            formulas.where(other, formulas.adam(nesterov=True)),
+            formulas.learning_rate(cooling),
+        ),
+        needs_params=True, leaves_alike=False, **NS, complex=False,
+    ),
+    both(
+        "muon-aol-kernels", ro.muon, contrib.muon,
+        hyperparams={
+            "learning_rate": cooling, "ns_coeffs": "dion", "preconditioning": "aol",
+            "muon_weight_dimension_numbers": matrices_and_kernels, "consistent_rms": 0.2,
+            "adam_learning_rate": 0.01, "adam_weight_decay": 0.1,
+        },
+        needs_params=True, leaves_alike=False, **NS,
+    ),
+    both(
+        "muon-schatten-adaptive", ro.muon, contrib.muon,
+        hyperparams={
+            "learning_rate": 0.02, "preconditioning": "schatten", "nesterov": False,
+            "adaptive": True, "muon_weight_dimension_numbers": matrices,
+        },
+        needs_params=True, leaves_alike=False, **NS,
+    ),
+    both(
+        "muon-spectral", ro.muon, contrib.muon,
+        hyperparams={
+            "learning_rate": 0.02, "preconditioning": "spectral", "beta": 0.9,
+            "muon_weight_dimension_numbers": matrices,
+        },
+        needs_params=True, leaves_alike=False, **NS,
+    ),
+    Case(
+        "masked-scale_by_muon",
+        partial(ro.masked, ro.scale_by_muon(weight_dimension_numbers=batches), has_axes),
+        lambda: optax.masked(contrib.scale_by_muon(weight_dimension_numbers=batches), has_axes),
+        leaves_alike=False, **NS,
+    ),
+]  # fmt: skip
+
+# Optax finds x from y and back from x in each step, with as many roundings.
+DIFFERENCES = {"differences": True, "ulps": 16}
+
+SCHEDULE_FREE = [
+    # β₁ has few digits: Optax rounds it to the narrowest dtype of the parameters.
+    Case(
+        "schedule_free", partial(ro.schedule_free, ro.sgd(0.1), learning_rate=0.1, b1=0.875),
+        lambda: contrib.schedule_free(optax.sgd(0.1), 0.1, b1=0.875),
+        numpy=lambda: formulas_of.schedule_free(formulas.learning_rate(0.1), 0.1, 0.875),
+        needs_params=True, across=True, **DIFFERENCES,
+        wrong={**WRONG_RATE, "b1": 0.0, "weight_lr_power": -1.0},
+    ),
+    Case(
+        "schedule_free-schedule",
+        partial(
+            ro.schedule_free, ro.sgd(cooling), learning_rate=cooling, b1=0.9,
+            weight_lr_power=1.0,
+        ),
+        numpy=lambda: formulas_of.schedule_free(
+            formulas.learning_rate(cooling), cooling, 0.9, 1.0
+        ),
+        needs_params=True,
+    ),
+    both(
+        "schedule_free_sgd", ro.schedule_free_sgd, contrib.schedule_free_sgd,
+        hyperparams={"learning_rate": 0.1, "b1": 0.875, "weight_decay": L2},
+        needs_params=True, across=True, **DIFFERENCES,
+        wrong={**WRONG_RATE, "b1": 0.0, "weight_decay": -0.1, "warmup_steps": -1},
+    ),
+    Case(
+        "schedule_free_sgd-warmup",
+        partial(ro.schedule_free_sgd, learning_rate=0.1, warmup_steps=5),
+        numpy=lambda: formulas_of.schedule_free(
+            formulas.learning_rate(formulas_of.linear_warmup(0.1, 5)),
+            formulas_of.linear_warmup(0.1, 5), 0.9,
+        ),
+        needs_params=True,
+    ),
+    both(
+        "schedule_free_adamw", ro.schedule_free_adamw, contrib.schedule_free_adamw,
+        hyperparams={"learning_rate": 0.01, "b1": 0.875, "weight_decay": L2},
+        needs_params=True, across=True, **DIFFERENCES,
+        wrong={**WRONG_RATE, "b1": 0.0, "b2": 1.5, "eps": -1.0, "weight_decay": -0.1},
+        copies=1,
+    ),
+    Case(
+        "schedule_free_adamw-warmup",
+        partial(ro.schedule_free_adamw, learning_rate=0.01, warmup_steps=5, weight_decay=L2),
+        numpy=lambda: formulas_of.schedule_free(
+            formulas.chain(
+                formulas.rms(0.999, bias_correction=True), formulas.add_gradient_of(l2=L2),
+                formulas.learning_rate(formulas_of.linear_warmup(0.01, 5)),
+            ),
+            formulas_of.linear_warmup(0.01, 5), 0.9,
+        ),
+        needs_params=True,
+        copies=1,
+    ),
+    both(
+        "schedule_free_adamw-state_dtype", ro.schedule_free_adamw, contrib.schedule_free_adamw,
+        hyperparams={"learning_rate": 0.01, "state_dtype": jnp.float32},
+        needs_params=True, complex=False, optax_dtype=jnp.float32, **DIFFERENCES,
+        copies=1,
+    ),
+]  # fmt: skip
+
+SAM = [
+    both(
+        "normalize", ro.normalize, contrib.normalize, across=True,
+        numpy=formulas_of.normalize,
+    ),
+    Case(
+        "sam", partial(ro.sam, ro.sgd(0.1, 0.9), climber(ro)),
+        lambda: contrib.sam(optax.sgd(0.1, 0.9), climber(optax)),
+        needs_params=True, across=True, wrong={"sync_period": 0},
+    ),
+    Case(
+        "sam-three-steps",
+        partial(
+            ro.sam, ro.adamw(0.01), climber(ro, momentum=0.5), sync_period=3, reset_state=False
+        ),
+        lambda: contrib.sam(
+            optax.adamw(0.01), climber(optax, momentum=0.5), sync_period=3, reset_state=False
+        ),
+        needs_params=True, across=True,
+        copies=1,
+    ),
+    # Optax steps from where the step before began.
+    Case(
+        "sam-no-climb", partial(ro.sam, ro.sgd(cooling, 0.9), climber(ro), sync_period=1),
+        numpy=lambda: formulas.chain(formulas.trace(0.9), formulas.learning_rate(cooling)),
+        needs_params=True,
+    ),
+    Case(
+        "sam-opaque",
+        partial(ro.sam, ro.sgd(0.1, 0.9), climber(ro), sync_period=3, opaque_mode=True),
+        lambda: contrib.sam(optax.sgd(0.1, 0.9), climber(optax), sync_period=3, opaque_mode=True),
+        extra_args={"grad_fn": slope}, needs_params=True, across=True,
+        copies=2,
+    ),
+    Case(
+        "split_real_and_imaginary", partial(ro.split_real_and_imaginary, ro.adam(0.01)),
+        lambda: contrib.split_real_and_imaginary(optax.adam(0.01)),
+    ),
+]  # fmt: skip
+
+ADEMAMIX_WRONG = {
+    "b1": 1.0, "b2": -0.1, "b3": 1.5, "alpha": -1.0, "eps": -1e-8, "eps_root": -1.0,
+}  # fmt: skip
+ADOPT_WRONG = {"b1": 1.0, "b2": -0.1, "eps": 0.0}
+MADGRAD_WRONG = {**WRONG_RATE, "momentum": 1.0, "eps": -1.0}
+
+
+# Optax's root of the step is float32 even under x64.
+MADGRAD = {"optax_dtype": jnp.float32, "differences": True}
+
+
+def mixed_mean(g, state, t):
+    return jax.tree.map(lambda m, s: m / (1 - 0.9**t) + 6.0 * s, state.m1, state.m2)
+
+
+MOMENTS = [
+    both(
+        "scale_by_ademamix", ro.scale_by_ademamix, contrib.scale_by_ademamix,
+        hyperparams={"b3": 0.99}, wrong=ADEMAMIX_WRONG, numerator=mixed_mean,
+    ),
+    both(
+        "ademamix", ro.ademamix, contrib.ademamix,
+        hyperparams={
+            "learning_rate": 0.01, "b3": fading, "alpha": warming, "weight_decay": L2,
+            "eps_root": 1e-3,
+        },
+        needs_params=True, wrong={**WRONG_RATE, **ADEMAMIX_WRONG, "weight_decay": -0.1},
+    ),
+    both(
+        "scale_by_adopt", ro.scale_by_adopt, contrib.scale_by_adopt,
+        hyperparams={"b2": 0.99}, complex=False, wrong=ADOPT_WRONG,
+    ),
+    both(
+        "scale_by_adopt-nesterov", ro.scale_by_adopt, contrib.scale_by_adopt,
+        hyperparams={"nesterov": True, "clip_value_fn": warming}, complex=False,
+        copies=1,
+    ),
+    both(
+        "adopt", ro.adopt, contrib.adopt, hyperparams={"learning_rate": 0.01},
+        complex=False, wrong={**WRONG_RATE, **ADOPT_WRONG},
+    ),
+    both(
+        "adopt-unclipped", ro.adopt, contrib.adopt,
+        hyperparams={"learning_rate": 0.01, "use_clipping": False, "eps": 1e-2},
+    ),
+    both(
+        "scale_by_madgrad", ro.scale_by_madgrad, contrib.scale_by_madgrad,
+        hyperparams={"learning_rate": cooling, "momentum": 0.75},
+        numpy=lambda: formulas_of.madgrad(cooling, 0.75),
+        complex=False, needs_params=True, wrong=MADGRAD_WRONG, **MADGRAD,
+    ),
+    both(
+        "madgrad", ro.madgrad, contrib.madgrad,
+        hyperparams={"learning_rate": 0.01, "weight_decay": L2},
+        numpy=lambda: formulas.chain(
+            formulas.add_gradient_of(l2=L2), formulas_of.madgrad(0.01)
+        ),
+        complex=False, needs_params=True, wrong={**MADGRAD_WRONG, "weight_decay": -0.1},
+        **MADGRAD,
+    ),
+]  # fmt: skip
+
+PRODIGY_WRONG = {
+    "betas": (1.0, 0.9), "beta3": 1.5, "eps": -1.0, "estim_lr0": 0.0, "estim_lr_coef": 0.0,
+    "weight_decay": -0.1,
+}  # fmt: skip
+
+# The products that Prodigy sums cancel, and so do those that it starts from.
+CANCELS = {"ulps": 256}
+
+# The first distances have few digits: Optax rounds them to the narrowest dtype.
+STEP_SIZE_FREE = [
+    both(
+        "prodigy", ro.prodigy, contrib.prodigy,
+        hyperparams={"estim_lr0": 2.0**-10, "weight_decay": L2},
+        needs_params=True, complex=False, across=True, **CANCELS,
+        wrong={**WRONG_RATE, **PRODIGY_WRONG},
+    ),
+    both(
+        "prodigy-safeguard", ro.prodigy, contrib.prodigy,
+        hyperparams={
+            "learning_rate": cooling, "estim_lr0": 2.0**-10, "estim_lr_coef": 2.0,
+            "beta3": 0.9, "safeguard_warmup": True,
+        },
+        needs_params=True, complex=False, across=True, **CANCELS,
+    ),
+    both(
+        "dog", ro.dog, contrib.dog, hyperparams={"init_step": ("distance", 2.0**-6)},
+        needs_params=True, across=True,
+        wrong={
+            **WRONG_RATE, "init_step": ("guess", 1.0), "eps": -1.0, "weight_decay": -0.1,
+        },
+    ),
+    Case(
+        "dog-heuristic", partial(ro.dog),
+        numpy=lambda: formulas_of.dog(lambda norm: 1e-6 * (1 + norm)),
+        needs_params=True, across=True,
+    ),
+    both(
+        "dog-learning_rate", ro.dog, contrib.dog,
+        hyperparams={
+            "learning_rate": cooling, "init_step": ("learning_rate", 0.01),
+            "weight_decay": L2, "mask": ro.select(min_ndim=2),
+        },
+        needs_params=True, across=True, leaves_alike=False,
+        copies=1,
+    ),
+    both(
+        "dowg", ro.dowg, contrib.dowg, hyperparams={"init_estim_sq_dist": 2.0**-6},
+        needs_params=True, across=True,
+        wrong={**WRONG_RATE, "init_estim_sq_dist": -1.0, "eps": -1.0, "weight_decay": -0.1},
+    ),
+    both(
+        "dowg-default", ro.dowg, contrib.dowg,
+        hyperparams={"learning_rate": cooling, "weight_decay": L2},
+        needs_params=True, across=True,
+        copies=1,
+    ),
+]  # fmt: skip
+
+CONTRIB = [*MUON, *SCHEDULE_FREE, *SAM, *MOMENTS, *STEP_SIZE_FREE]

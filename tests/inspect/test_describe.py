@@ -1,0 +1,94 @@
+"""What ``describe`` says of a chain is what the chain is."""
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+import regopt_jax as ro
+from tests.cases import CASES
+from tests.laws import runs
+from tests.laws.runs import FLOAT32
+
+PARAMS = {
+    "dense": {"kernel": jnp.ones((4, 3)), "bias": jnp.ones(3)},
+    "out": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)},
+}
+KERNELS = ro.select("**/kernel")
+
+
+def test_the_recommended_chain_reads_as_it_is_built():
+    text = str(ro.describe(ro.recommended(1000), PARAMS))
+    for said in ("max_norm=1", "weight_decay=0.05", "2 leaves, 18 elements", "192 B"):
+        assert said in text
+
+
+def test_groups_of_a_partition_name_their_leaves_and_their_states():
+    labels = ro.label_by({"decay": KERNELS}, default="plain")
+    tx = ro.partition({"decay": ro.adamw(1e-3), "plain": ro.sgd(0.1, 0.9)}, labels)
+    partition = ro.describe(ro.proximal(tx, ro.l1(1e-3).on(KERNELS)), PARAMS).parts[0]
+    decay, plain = partition.parts
+    assert (decay.label, decay.name, decay.covers) == ("decay", "adamw", "2 leaves, 18 elements")
+    assert (plain.label, plain.name, plain.covers) == ("plain", "sgd", "2 leaves, 5 elements")
+    assert decay.state_bytes == 2 * 18 * 4 + 4
+    assert plain.state_bytes == 5 * 4
+    assert partition.state_bytes == decay.state_bytes + plain.state_bytes
+
+
+def test_a_part_that_acts_on_some_leaves_says_which():
+    decayed = ro.add_decayed_weights(0.1, mask=KERNELS)
+    assert ro.describe(decayed, PARAMS).covers == "2 leaves, 18 elements"
+    assert ro.describe(ro.coupled(ro.l2(0.1).on(KERNELS)), PARAMS).covers.startswith("2 leaves")
+
+
+def test_a_schedule_is_shown_as_the_call_that_made_it():
+    tx = ro.sgd(ro.cosine_decay_schedule(0.1, decay_steps=500))
+    rate = ro.describe(tx).parts[1].hyperparams["learning_rate"]
+    assert rate == "cosine_decay_schedule(init_value=0.1, decay_steps=500)"
+    joined = ro.join_schedules([ro.constant_schedule(1.0), lambda t: 2.0], [10])
+    assert joined.description == (
+        "join_schedules(schedules=[constant_schedule(value=1), <lambda>], boundaries=[10])"
+    )
+
+
+def test_long_parts_are_wrapped_and_indented_under_their_branch():
+    tx = ro.sgd(ro.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=100, decay_steps=10_000))
+    lines = str(ro.describe(tx)).splitlines()
+    assert max(map(len, lines)) < 110
+    assert len(lines) > 3
+    assert lines[-1].startswith("     ")
+
+
+def test_without_parameters_nothing_is_said_of_leaves_and_bytes():
+    described = ro.describe(ro.adam(1e-3))
+    assert described.covers is None
+    assert described.state_bytes is None
+    assert " B" not in str(described)
+
+
+def test_optax_is_described_by_its_name():
+    described = ro.describe(ro.chain(optax.scale_by_adam(), ro.scale(-1.0)), PARAMS)
+    theirs, ours = described.parts
+    assert theirs.name == "scale_by_adam"
+    assert theirs.state_bytes == 2 * 23 * 4 + 4
+    assert ours.hyperparams == {"step_size": "-1"}
+
+
+def test_in_a_notebook_it_is_a_table_with_a_row_for_each_part():
+    html = ro.describe(ro.recommended(1000), PARAMS)._repr_html_()
+    assert html.count("<tr>") == 1 + 7
+    assert "<th>state</th>" in html
+    assert "select(min_ndim=2)" in html
+    assert "&lt;lambda&gt;" in ro.describe(ro.sgd(lambda t: 0.1))._repr_html_()
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_every_row_can_be_described(case):
+    tx, params = case.ours(), runs.shapes(case, FLOAT32)
+    with runs.session(FLOAT32, case.theirs_inside):
+        described = ro.describe(tx, params)
+        state = jax.eval_shape(tx.init, params)
+    assert described.name == tx.name
+    assert described.state_bytes == sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+    assert str(described).count("\n") + 1 >= 1 + len(described.parts)
+    assert "0x" not in str(described)
