@@ -198,7 +198,7 @@ WRAPPERS = [
     Case(
         "lookahead", partial(lookahead, ro.adam(0.01), sync_period=4, slow_step_size=0.5),
         optax_lookahead(lambda: optax.adam(0.01), 4, 0.5), needs_params=True,
-        wrong={"sync_period": 0, "slow_step_size": 1.5},
+        wrong={"sync_period": 0, "slow_step_size": 1.5}, copies=2,
     ),
     Case(
         "lookahead-reset",
@@ -206,7 +206,7 @@ WRAPPERS = [
             lookahead, ro.sgd(0.01, 0.9), sync_period=5, slow_step_size=0.8, reset_state=True
         ),
         optax_lookahead(lambda: optax.sgd(0.01, 0.9), 5, 0.8, True), needs_params=True,
-        ulps=16,
+        ulps=16, copies=1,
     ),
     Case(
         "snapshot", partial(ro.snapshot, "norm", ro.global_norm),

@@ -55,14 +55,15 @@ def temporaries(tx, params):
 
 
 def stores_nothing(tx):
-    """Elementwise, or scaled by one number of the whole tree.
+    """Elementwise, or scaled by one number of the whole tree; chains and groups of such.
 
-    A wrapper that is not elementwise though its parts are measures each array of its update.
+    Other wrappers may keep what they hold back, switch to or measure.
     """
-    if tx.parts and not tx.elementwise:
-        measures = all(part.elementwise for part in tx.parts)
-        return not measures and all(map(stores_nothing, tx.parts))
-    return tx.elementwise or tx.name == "clip_by_global_norm"
+    if tx.composition is None:
+        return tx.elementwise or tx.name == "clip_by_global_norm"
+    in_turn = tx.composition.sequential or tx.name in ("masked", "partition")
+    separable = tx.name == "proximal" and tx.elementwise
+    return (in_turn or separable) and all(map(stores_nothing, tx.parts))
 
 
 def test_the_tree_is_resnet50s():
