@@ -1,6 +1,7 @@
 """Looking inside: what a chain is, what is in force in it, and pictures of what it does."""
 
 from regopt_jax.inspect.curves import (
+    plot_bars as plot_bars,
     plot_curves as plot_curves,
     plot_grid as plot_grid,
     plot_scatter as plot_scatter,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from regopt_jax._trees import ArrayLike
-from regopt_jax.inspect.colors import color_of
+from regopt_jax.inspect.colors import colors_of
 from regopt_jax.inspect.plots import new_axes
 
 if TYPE_CHECKING:
@@ -44,14 +44,13 @@ def plot_curves(
     """
     ax = new_axes(ax)
     drawn: list[str] = []
-    for i, (name, values) in enumerate(curves.items()):
+    for (name, values), color in zip(curves.items(), colors_of(curves), strict=True):
         y = np.atleast_2d(np.asarray(values))
         if smooth > 1:
             kernel = np.ones(smooth) / smooth
             y = np.stack([np.convolve(one, kernel, mode="valid") for one in y])
         places = np.arange(y.shape[1]) + smooth - 1 if x is None else np.asarray(x)[smooth - 1 :]
         marker = "o" if y.shape[1] <= 12 else ""
-        color = color_of(name, i)
         style = _STYLES[drawn.count(color) % len(_STYLES)]
         drawn.append(color)
         ax.plot(places, y.mean(axis=0), style, marker=marker, markersize=4, color=color, label=name)
@@ -119,9 +118,8 @@ def plot_spread(
     ['sgd', 'adam']
     """
     ax = new_axes(ax)
-    for i, (name, one) in enumerate(values.items()):
+    for i, (one, color) in enumerate(zip(values.values(), colors_of(values), strict=True)):
         seeds = np.ravel(np.asarray(one))
-        color = color_of(name, i)
         ax.plot(seeds, np.full(seeds.shape, i), "o", color=color, alpha=0.5, markersize=5)
         ax.plot([seeds.mean()] * 2, [i - 0.3, i + 0.3], color=color, linewidth=2.5)
     ax.set_yticks(range(len(values)), list(values))
@@ -146,11 +144,50 @@ def plot_scatter(
     ('log', 'adam')
     """
     ax = new_axes(ax)
-    for i, (name, (x, y)) in enumerate(points.items()):
-        color = color_of(name, i)
+    for (name, (x, y)), color in zip(points.items(), colors_of(points), strict=True):
         ax.plot(np.ravel(x), np.ravel(y), ".", color=color, alpha=0.3, markersize=3, label=name)
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=3)
+    return ax
+
+
+def plot_bars(
+    values: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    reference: float | None = None,
+    format_spec: str = ".2f",
+    ax: Any = None,
+) -> "Axes":
+    """One bar for each name, with its number at the end; of several samples their median.
+
+    Args:
+      values: a name to a number, or to an array whose quartiles are drawn as a line.
+      xlabel: what they are, with their unit.
+      reference: where to draw a line to compare with, such as 1 for ratios.
+      format_spec: how to write a number.
+      ax: the matplotlib axes to draw on; new ones when ``None``.
+
+    >>> ax = plot_bars({"optax": 1.0, "regopt_jax": [0.4, 0.5, 0.7]}, xlabel="time / Optax's")
+    >>> [text.get_text() for text in ax.texts]
+    ['1.00', '0.50']
+    """
+    ax = new_axes(ax)
+    highest = 0.0
+    for i, (one, color) in enumerate(zip(values.values(), colors_of(values), strict=True)):
+        low, middle, high = np.percentile(np.asarray(one, float), [25, 50, 75])
+        ax.barh(i, middle, height=0.6, color=color)
+        if high > low:
+            ax.plot([low, high], [i, i], color="0.2", linewidth=1.5)
+        text = format(middle, format_spec)
+        ax.annotate(text, (high, i), (4, 0), textcoords="offset points", va="center")
+        highest = max(highest, high)
+    if reference is not None:
+        ax.axvline(reference, color="0.5", linewidth=1, linestyle=":", zorder=0)
+        highest = max(highest, reference)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.invert_yaxis()
+    ax.set(xlabel=xlabel, xlim=(0, 1.15 * highest))
     return ax
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regopt_jax._trees import ArrayLike, PyTree
-from regopt_jax.inspect.colors import PALETTE, color_of
+from regopt_jax.inspect.colors import PALETTE, colors_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,14 +78,14 @@ def plot_weights(params: dict[str, PyTree], *, bins: int = 60, ax: Any = None) -
         for name, tree in params.items()
     }
     reach = max(float(np.abs(w).max()) for w in flat.values())
-    for i, (name, weights) in enumerate(flat.items()):
+    for (name, weights), color in zip(flat.items(), colors_of(flat), strict=True):
         zeros = np.mean(weights == 0)
         ax.hist(
             weights,
             bins=np.linspace(-reach, reach, bins + 1),
             histtype="step",
             linewidth=1.5,
-            color=color_of(name, i),
+            color=color,
             label=f"{name} ({zeros:.1%} zeros)",
         )
     ax.set(yscale="log", xlabel="weight", ylabel="count")

@@ -12,7 +12,7 @@ import numpy as np
 
 from regopt_jax._hyperparams import Schedule
 from regopt_jax._trees import ArrayLike
-from regopt_jax.inspect.colors import color_of
+from regopt_jax.inspect.colors import colors_of
 from regopt_jax.inspect.plots import new_axes
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def plot_schedule(
     ax = new_axes(ax)
     named = schedules if isinstance(schedules, Mapping) else {"": schedules}
     at = np.unique(np.linspace(0, steps - 1, min(steps, 2000)).astype(int))
-    for i, (name, schedule) in enumerate(named.items()):
+    for (name, schedule), color in zip(named.items(), colors_of(named), strict=True):
         values = np.broadcast_to(np.asarray(jax.vmap(schedule)(jnp.asarray(at))), at.shape)
-        ax.plot(at, values, color=color_of(name, i), label=name or None)
+        ax.plot(at, values, color=color, label=name or None)
     ax.set(xlabel="step", ylabel=ylabel)
     ax.set_ylim(bottom=0)
     if isinstance(schedules, Mapping):
@@ -105,9 +105,8 @@ def plot_trajectory(
     """
     ax = new_axes(ax)
     named = trajectories if isinstance(trajectories, Mapping) else {"": trajectories}
-    for i, (name, points) in enumerate(named.items()):
+    for (name, points), color in zip(named.items(), colors_of(named), strict=True):
         x, y = np.asarray(points).T
-        color = color_of(name, i)
         ax.plot(x, y, "-o", color=color, markersize=2.5, linewidth=1.2, label=name or None)
         ax.plot(x[0], y[0], "o", color=color, markersize=6)
     if minimum is not None:

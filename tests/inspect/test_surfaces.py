@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 
 import regopt_jax as ro
-from regopt_jax.inspect.colors import OPTIMIZERS, SCHEDULES, color_of
-from regopt_jax.inspect.curves import plot_curves, plot_grid, plot_scatter, plot_spread
+from regopt_jax.inspect.colors import OPTIMIZERS, PALETTE, SCHEDULES, color_of, colors_of
+from regopt_jax.inspect.curves import (
+    plot_bars,
+    plot_curves,
+    plot_grid,
+    plot_scatter,
+    plot_spread,
+)
 from regopt_jax.inspect.surfaces import plot_contours, plot_schedule, plot_trajectory
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -103,6 +109,29 @@ def test_one_colour_for_each_name():
     others = {name: c for name, c in OPTIMIZERS.items() if name != "recommended"}
     assert len(set(others.values())) == len(others)
     assert len(set(SCHEDULES.values())) == len(SCHEDULES)
+
+
+def test_a_new_name_gets_a_colour_that_no_other_of_the_figure_has():
+    assert color_of("mine", 1) == color_of("adam")
+    for names in (["adam", "mine"], ["mine", "adamw"], ["sgd", "mine", "adam", "yours"]):
+        found = colors_of(names)
+        assert len(set(found)) == len(names)
+        assert [c for n, c in zip(names, found, strict=True) if n in OPTIMIZERS] == [
+            OPTIMIZERS[n] for n in names if n in OPTIMIZERS
+        ]
+    assert colors_of("abcdefg") == list(PALETTE)
+    assert len(colors_of(map(str, range(20)))) == 20
+    ax = plot_trajectory({"adam": np.zeros((2, 2)), "mine": np.ones((2, 2))})
+    assert len({line.get_color() for line in ax.lines}) == 2
+
+
+def test_bars_are_medians_with_quartiles():
+    ax = plot_bars({"one": 2.0, "many": [1.0, 2.0, 3.0, 4.0, 100.0]}, xlabel="ms", reference=1.0)
+    assert [bar.get_width() for bar in ax.patches] == [2.0, 3.0]
+    quartiles, reference = ax.lines
+    np.testing.assert_array_equal(quartiles.get_xdata(), [2.0, 4.0])
+    np.testing.assert_array_equal(reference.get_xdata(), [1.0, 1.0])
+    assert ax.get_xlim()[1] > 4.0
 
 
 def test_curves_are_means_in_bands_and_smoothed():
