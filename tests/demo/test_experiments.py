@@ -1,5 +1,6 @@
 """Each experiment, small: what it returns is what it says it measures."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import regopt_jax as ro
 
 pytest.importorskip("sklearn")
 
-from regopt_jax.demo.experiments import decay, fit, geometry, moments, ravine, schedules
+from regopt_jax.demo.experiments import decay, fit, geometry, moments, ravine, schedules, speed
 from regopt_jax.demo.experiments.descend import quadratic, steps_until, trajectory
 from regopt_jax.demo.experiments.effects import effect, ratio_of_percentiles, slope
 
@@ -249,3 +250,33 @@ def test_defaults_are_tuned_on_validation_images(task, monkeypatch):
     for name, accuracies in found.tuned().items():
         np.testing.assert_array_equal(accuracies, found.fits[name].test[1])
         assert (accuracies > 0.7).all()
+
+
+def test_calls_are_timed_in_turn_and_the_first_not_counted():
+    order = []
+    calls = {name: lambda name=name: order.append(name) for name in "ab"}
+    times = speed.interleave(calls, rounds=3)
+    assert order == list("abababab")
+    assert {name: each.shape for name, each in times.items()} == {"a": (3,), "b": (3,)}
+
+
+def test_a_deep_network_trains_alike_packed(task):
+    tx, params = ro.adamw(1e-3), speed.deep_network(6, width=8)
+    assert len(jax.tree.leaves(params)) == 14
+    states = {}
+    for pack in (False, True):
+        step = ro.train_step(speed.deep_loss, tx, pack=pack)
+        call = speed.repeated(step, ro.TrainState.create(params, tx), *task.train)
+        states[pack] = [call().unpack() for _ in range(10)][-1]
+    assert int(states[True].step) == 10
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *states.values())
+    assert speed.deep_loss(states[True].params, *task.train) < speed.deep_loss(params, *task.train)
+
+
+def test_memory_is_in_units_of_the_parameters():
+    shapes = {"w": jax.ShapeDtypeStruct((64, 64), jnp.float32)}
+    given = speed.memory(ro.adam(1e-3), shapes)
+    kept = speed.memory(ro.adam(1e-3), shapes, donate=False)
+    assert given.fresh < 0.1
+    assert kept.fresh == pytest.approx(3, abs=0.1)
+    assert kept.temporary == pytest.approx(given.temporary, abs=0.1)
