@@ -35,7 +35,7 @@ def test_the_code_without_pytorch_runs(capsys):
     run(BLOCKS[:FIRST_WITH_TORCH], names)
     rate, *table = capsys.readouterr().out.splitlines()
     assert float(rate) == pytest.approx(1e-3)
-    assert "kernels: 1 leaves, 12 elements" in table
+    assert "kernels: 1 leaf, 12 elements" in table
     assert names["metrics"]["loss"] >= 0
     assert len(BLOCKS) > FIRST_WITH_TORCH >= 7
 

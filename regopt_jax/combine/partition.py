@@ -66,7 +66,8 @@ class Assignment:
         rows = []
         for label, leaves in self.groups.items():
             elements = sum(math.prod(shape) for shape in leaves.values())
-            rows.append(f"{label}: {len(leaves)} leaves, {elements:,} elements")
+            count = f"{len(leaves)} {'leaf' if len(leaves) == 1 else 'leaves'}"
+            rows.append(f"{label}: {count}, {elements:,} elements")
             rows.extend(f"  {path}  {shape}" for path, shape in leaves.items())
         return "\n".join(rows)
 
@@ -81,9 +82,9 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> params = {"bias": jnp.ones(2), "kernel": jnp.ones((2, 3))}
     >>> print(ro.assignment({"bias": "plain", "kernel": "decay"}, params))
-    plain: 1 leaves, 2 elements
+    plain: 1 leaf, 2 elements
       bias  (2,)
-    decay: 1 leaves, 6 elements
+    decay: 1 leaf, 6 elements
       kernel  (2, 3)
     """
     if isinstance(param_labels, GradientTransformation):

@@ -70,7 +70,7 @@ def test_assignment_prints_a_table():
         "plain: 2 leaves, 51 elements\n"
         "  a/bias  (50,)\n"
         "  scale  ()\n"
-        "decay: 1 leaves, 2,000 elements\n"
+        "decay: 1 leaf, 2,000 elements\n"
         "  a/kernel  (40, 50)"
     )
 
