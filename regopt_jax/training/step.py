@@ -4,6 +4,7 @@ Without donation every step writes parameters and moments to fresh memory, which
 CPU costs several times the arithmetic.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,12 +14,13 @@ import numpy as np
 import optax
 
 from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation, adopt
+from regopt_jax._core import adopt
 from regopt_jax._packed import is_packed, pack_state, unpack_state
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for
+from regopt_jax.training.placement import Shardings, beside, laid_out_like, spread
 
 Metrics = dict[str, Any]
 
@@ -49,7 +51,20 @@ class TrainState(NamedTuple):
         """
         params = jax.tree.map(_own, params)
         opt_state = jax.tree.map(_own, tx.init(trainable(params)))
-        return cls(jnp.zeros([], jnp.int32), params, opt_state)
+        return beside(params, cls(jnp.zeros([], jnp.int32), params, opt_state))
+
+    def pack(self, tx: optax.GradientTransformation) -> "TrainState":
+        """The same state as a step with ``pack=True`` packs it, for a ``jax.lax.scan`` over steps.
+
+        Raises:
+          ValueError: ``tx`` works elementwise on nothing; says why.
+        """
+        if is_packed(self.params):
+            return self
+        tx = adopt(tx)
+        params = pack_for(tx, self.params)
+        opt_state = pack_state(tx.init, self.opt_state, trainable(params))
+        return self._replace(params=params, opt_state=opt_state)
 
     def unpack(self) -> "TrainState":
         """The same state in the layout of the tree, if a step with ``pack=True`` packed it."""
@@ -101,6 +116,9 @@ def train_step(
     """
     tx = adopt(tx)
 
+    def advanced(grads: PyTree, opt_state: Any, params: PyTree, loss: Array) -> Any:
+        return tx.step(grads, opt_state, params, value=loss, grad=grads)
+
     def step(state: TrainState, rest: _Untrained, batch: tuple[Any, ...]) -> Any:
         def loss_of(params: PyTree) -> tuple[Array, Any]:
             model = rest.join(params)
@@ -113,32 +131,33 @@ def train_step(
             metrics["learning_rate"] = learning_rate(tx, state.opt_state)
         if has_aux:
             metrics["aux"] = aux
-        params, opt_state = tx.step(grads, state.opt_state, state.params, value=loss, grad=grads)
+        advance = laid_out_like((state.params, state.opt_state), advanced)
+        params, opt_state = advance(grads, state.opt_state, state.params, loss)
         return TrainState(optax.safe_increment(state.step), params, opt_state), metrics
 
-    jitted = jax.jit(
-        step, donate_argnums=(0,) if donate else (), compiler_options=compiler_options()
-    )
+    @functools.cache
+    def compiled(shardings: Shardings | None) -> Callable[..., Any]:
+        return jax.jit(
+            step,
+            donate_argnums=(0,) if donate else (),
+            out_shardings=(shardings.tree, None) if shardings else None,
+            compiler_options=compiler_options(),
+        )
 
     nested = jax.jit(step)
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
-        if pack and not is_packed(state.params):
-            state = _packed(state, tx)
+        if pack:
+            state = state.pack(tx)
         rest = _Untrained.of(state.params)
+        state = state._replace(params=trainable(state.params))
         # XLA takes compiler options for a whole program only, not for a step inside another.
         tracing = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
-        call = nested if tracing else jitted
-        new, metrics = call(state._replace(params=trainable(state.params)), rest, batch)
+        call = nested if tracing else compiled(Shardings.of(state) if spread(state.step) else None)
+        new, metrics = call(state, rest, batch)
         return new._replace(params=rest.join(new.params)), metrics
 
     return run
-
-
-def _packed(state: TrainState, tx: GradientTransformation) -> TrainState:
-    params = pack_for(tx, state.params)
-    opt_state = pack_state(tx.init, state.opt_state, trainable(params))
-    return state._replace(params=params, opt_state=opt_state)
 
 
 @jax.tree_util.register_pytree_node_class
