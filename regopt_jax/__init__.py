@@ -149,6 +149,10 @@ from regopt_jax.solvers.proximal_gradient import (
     fista as fista,
     proximal_gradient as proximal_gradient,
 )
+from regopt_jax.training.export import (
+    deserialize_step as deserialize_step,
+    serialize_step as serialize_step,
+)
 from regopt_jax.training.step import (
     TrainState as TrainState,
     train_step as train_step,

@@ -100,12 +100,14 @@ def train_step(
         gone: keep the new one.
       pack: lay small arrays that ``tx`` treats alike in one buffer, which makes a step on
         hundreds of small arrays many times faster. A state in the layout of the tree is
-        packed by the first step; ``state.unpack()`` gives the tree back.
+        packed by the first step, or before a ``jax.lax.scan`` over steps by
+        ``state.pack(tx)``; ``state.unpack()`` gives the tree back.
 
     Returns:
       The step. Its metrics are ``loss``, ``grad_norm`` (of the raw gradient),
       ``learning_rate`` (the one this step used; a dict for a partition, absent
-      where ``tx`` has none) and ``aux``.
+      where ``tx`` has none) and ``aux``. On several devices the new state lies where the old
+      one did.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.sgd(0.1)
@@ -119,7 +121,7 @@ def train_step(
     def advanced(grads: PyTree, opt_state: Any, params: PyTree, loss: Array) -> Any:
         return tx.step(grads, opt_state, params, value=loss, grad=grads)
 
-    def step(state: TrainState, rest: _Untrained, batch: tuple[Any, ...]) -> Any:
+    def step(state: TrainState, rest: Untrained, batch: tuple[Any, ...]) -> Any:
         def loss_of(params: PyTree) -> tuple[Array, Any]:
             model = rest.join(params)
             out = loss_fn(model.unpack() if is_packed(model) else model, *batch)
@@ -149,32 +151,41 @@ def train_step(
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
         if pack:
             state = state.pack(tx)
-        rest = _Untrained.of(state.params)
+        rest = Untrained.of(state.params)
         state = state._replace(params=trainable(state.params))
         # XLA takes compiler options for a whole program only, not for a step inside another.
-        tracing = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
-        call = nested if tracing else compiled(Shardings.of(state) if spread(state.step) else None)
-        new, metrics = call(state, rest, batch)
+        if is_traced(state, batch):
+            new, metrics = nested(state, rest, batch)
+        else:
+            call = compiled(Shardings.of(state) if spread(state.step) else None)
+            new, metrics = call(state, rest, batch)
         return new._replace(params=rest.join(new.params)), metrics
 
     return run
 
 
+def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
+    """Whether a step runs inside another program."""
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
+
+
 @jax.tree_util.register_pytree_node_class
-class _Untrained:
+class Untrained:
     """The leaves of a model that have no gradient: arrays are traced, the others static."""
 
     def __init__(self, arrays: dict[int, Any], static: dict[int, Any]):
         self.arrays, self.static = arrays, static
 
     @classmethod
-    def of(cls, params: PyTree) -> "_Untrained":
+    def of(cls, params: PyTree) -> "Untrained":
+        """Those of ``params``."""
         leaves = enumerate(_trees.flatten(params)[0])
         rest = {i: x for i, x in leaves if x is not None and not _is_inexact(x)}
         arrays = {i: x for i, x in rest.items() if isinstance(x, _ARRAYS)}
         return cls(arrays, {i: x for i, x in rest.items() if i not in arrays})
 
     def join(self, params: PyTree) -> PyTree:
+        """The whole model, of its :func:`trainable` leaves and these."""
         if not self.arrays and not self.static:
             return params
         leaves, treedef = _trees.flatten(params)
@@ -182,10 +193,12 @@ class _Untrained:
         return treedef.unflatten([rest.get(i, leaf) for i, leaf in enumerate(leaves)])
 
     def tree_flatten(self) -> tuple[Any, Any]:
+        """For ``jax.tree``."""
         return tuple(self.arrays.values()), (tuple(self.arrays), tuple(self.static.items()))
 
     @classmethod
-    def tree_unflatten(cls, data: Any, arrays: Any) -> "_Untrained":
+    def tree_unflatten(cls, data: Any, arrays: Any) -> "Untrained":
+        """For ``jax.tree``."""
         positions, static = data
         return cls(dict(zip(positions, arrays, strict=True)), dict(static))
 
