@@ -280,3 +280,10 @@ def test_memory_is_in_units_of_the_parameters():
     assert given.fresh < 0.1
     assert kept.fresh == pytest.approx(3, abs=0.1)
     assert kept.temporary == pytest.approx(given.temporary, abs=0.1)
+
+
+def test_an_optimiser_alone_takes_one_step_a_call():
+    call = speed.updating(ro.sgd(1.0), {"w": jnp.ones(3)})
+    for _ in range(2):
+        params, _ = call()
+    np.testing.assert_allclose(params["w"], 0.8)

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import regopt_jax as ro
+from regopt_jax._core import adopt
 from regopt_jax._trees import PyTree
+from regopt_jax.training.compile import compiler_options
 
 
 def interleave(calls: Mapping[str, Callable[[], Any]], rounds: int = 15) -> dict[str, np.ndarray]:
@@ -68,24 +69,43 @@ class Memory(NamedTuple):
 
 
 def memory(tx: optax.GradientTransformation, params: PyTree, *, donate: bool = True) -> Memory:
-    """What ``update`` and ``apply_updates`` need beside parameters, gradients and state.
+    """What a step of ``tx`` needs beside parameters, gradients and state.
 
     Args:
       tx: ours or Optax's.
       params: arrays or their shapes; nothing is run.
       donate: give parameters and state away to the step.
     """
-
-    def step(params: PyTree, state: Any, grads: PyTree) -> tuple[PyTree, Any]:
-        updates, state = tx.update(grads, state, params)
-        return ro.apply_updates(params, updates), state
-
-    jitted = jax.jit(step, donate_argnums=(0, 1) if donate else ())
-    compiled = jitted.lower(params, jax.eval_shape(tx.init, params), params).compile()
-    needs: Any = compiled.memory_analysis()
+    state = jax.eval_shape(tx.init, params)
+    needs: Any = _jitted(tx, donate).lower(params, state, params).compile().memory_analysis()
     unit = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(params))
     fresh = needs.output_size_in_bytes - needs.alias_size_in_bytes
     return Memory(fresh / unit, needs.temp_size_in_bytes / unit)
+
+
+def updating(tx: optax.GradientTransformation, params: PyTree) -> Callable[[], Any]:
+    """A call that takes one more step of ``tx`` alone, without a loss, on constant gradients."""
+    params = jax.tree.map(jnp.array, params)
+    grads = jax.tree.map(lambda x: 0.1 * jnp.ones_like(x), params)
+    jitted = _jitted(tx, donate=True)
+    held = [params, tx.init(params)]
+
+    def call() -> Any:
+        held[:] = jitted(*held, grads)
+        return held
+
+    return call
+
+
+def _jitted(tx: optax.GradientTransformation, donate: bool) -> Any:
+    """A step compiled as :func:`regopt_jax.train_step` compiles it."""
+    ours = adopt(tx)
+
+    def step(params: PyTree, state: Any, grads: PyTree) -> tuple[PyTree, Any]:
+        return ours.step(grads, state, params)
+
+    donated = (0, 1) if donate else ()
+    return jax.jit(step, donate_argnums=donated, compiler_options=compiler_options())
 
 
 def deep_network(depth: int, width: int = 32, seed: int = 0) -> PyTree:
