@@ -6,15 +6,16 @@ import numpy as np
 import regopt_jax as ro
 
 RNG = np.random.default_rng(0)
-X = np.asarray(RNG.normal(size=(32, 16)), np.float32)
-Y = np.sin(X)
 KERNELS = ro.select("**/kernel")
 
 
 def normal(*shape):
-    return jnp.asarray(RNG.normal(size=shape), jnp.float32)
+    """In NumPy: a process may import this before it says how many devices there are."""
+    return RNG.normal(size=shape).astype(np.float32)
 
 
+X = normal(32, 16)
+Y = np.sin(X)
 PARAMS = {
     "hidden": {"kernel": normal(16, 8), "bias": normal(8)},
     "out": {"kernel": normal(8, 16), "bias": normal(16)},
