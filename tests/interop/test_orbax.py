@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import regopt_jax as ro
 
@@ -102,3 +103,26 @@ def test_a_train_state_continues_to_the_same_bits(tmp_path, tx, pack):
     one, other = run(again, 5).unpack(), run(middle, 5).unpack()
     jax.tree.map(np.testing.assert_array_equal, one, other)
     assert int(one.step) == 10
+
+
+def test_a_sharded_run_continues_where_its_arrays_lay(tmp_path):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    shards = {
+        "hidden": {"kernel": P(None, "data"), "bias": P("data")},
+        "out": {"kernel": P("data"), "bias": P()},
+    }
+    where = jax.tree.map(lambda spec: NamedSharding(mesh, spec), shards)
+    tx = RUNS["clipped adamw"](ro)
+    step = ro.train_step(loss, tx, donate=False)
+
+    def run(state, steps):
+        for _ in range(steps):
+            state, _ = step(state, *jax.device_put((X, Y), NamedSharding(mesh, P("data"))))
+        return state
+
+    middle = run(ro.TrainState.create(jax.device_put(PARAMS, where), tx), 3)
+    again = restored(tmp_path / "run", middle, middle)
+    for x, like in zip(jax.tree.leaves(again), jax.tree.leaves(middle), strict=True):
+        assert x.sharding.is_equivalent_to(like.sharding, x.ndim)
+    assert not again.opt_state[1][0].mu["hidden"]["kernel"].is_fully_replicated
+    jax.tree.map(np.testing.assert_array_equal, run(again, 3), run(middle, 3))
