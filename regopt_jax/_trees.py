@@ -259,6 +259,13 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     return treedef.unflatten([add(p, u) for p, u in zip(leaves, deltas, strict=True)])
 
 
+def replaced(params: PyTree, target: PyTree) -> PyTree:
+    """``target`` in the parameters' dtypes; a ``None`` leaf leaves its parameter as it is."""
+    leaves, treedef = flatten(params)
+    pairs = zip(leaves, treedef.flatten_up_to(target), strict=True)
+    return treedef.unflatten([p if t is None else t.astype(p.dtype) for p, t in pairs])
+
+
 @jax.jit
 def _add_keeping_dtype(p: Any, u: Any) -> Array:
     with jax.numpy_dtype_promotion("standard"):

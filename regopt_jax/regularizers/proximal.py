@@ -64,19 +64,15 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     def inner_state_of(state: Any) -> Any:
         return state.inner_state if regularizer.scheduled else state
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, Any]:
-        if params is None:
-            raise _trees.params_needed("proximal", updates)
-        steps, after = inner.update(updates, inner_state_of(state), params, **extra_args)
+    def land(grads: PyTree, state: Any, params: PyTree, extra: dict[str, Any]) -> Any:
+        moved, after = _moved("proximal", inner, grads, inner_state_of(state), params, extra)
         now = regularizer.at(state.count) if regularizer.scheduled else regularizer
-        moved = _trees.map_leaves("proximal", jnp.add, steps, parameters=params)
         target = now.prox(moved, metric_of(after, params))
-        moves = _trees.map_leaves("proximal", jnp.subtract, target, parameters=params)
         if regularizer.scheduled:
             after = ProximalState(optax.safe_increment(state.count), after)
-        return moves, after
+        return target, after
+
+    update, in_place = _landing("proximal", land)
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -90,6 +86,7 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
         hyperparams={"regularizer": regularizer},
         elementwise=inner.elementwise and all(t.penalty.separable for t in regularizer.terms),
         metric=lambda state, params: metric_of(inner_state_of(state), params),
+        in_place=in_place,
         composition=Composition((inner,), (inner.name,), lambda s: (inner_state_of(s),), rebuild),
     )
 
@@ -120,24 +117,22 @@ def constant_norm(
     if gated is not None:
         return gated
 
-    def rescale(u: Array, p: Array, kept: bool) -> Array:
+    def rescaled(moved: Array, p: Array, kept: bool) -> Array:
         if not kept:
-            return u
-        before, after = _trees.global_norm(p), _trees.global_norm(p + u)
+            return moved
+        before, after = _trees.global_norm(p), _trees.global_norm(moved)
         ratio = jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)
-        return (p + u) * ratio.astype(u.dtype) - p
+        return moved * ratio.astype(moved.dtype)
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, Any]:
-        if params is None:
-            raise _trees.params_needed("constant_norm", updates)
-        steps, state = inner.update(updates, state, params, **extra_args)
+    def land(grads: PyTree, state: Any, params: PyTree, extra: dict[str, Any]) -> Any:
+        moved, state = _moved("constant_norm", inner, grads, state, params, extra)
         mask = jax.tree.broadcast(resolve_mask(where, params), params)
-        moves = _trees.map_leaves(
-            "constant_norm", rescale, steps, parameters=params, mask=mask, broadcast=("mask",)
+        target = _trees.map_leaves(
+            "constant_norm", rescaled, moved, parameters=params, mask=mask, broadcast=("mask",)
         )
-        return moves, state
+        return target, state
+
+    update, in_place = _landing("constant_norm", land)
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -150,8 +145,45 @@ def constant_norm(
         role="composite",
         hyperparams={} if where is everything else {"where": where},
         metric=inner.metric,
+        in_place=in_place,
         composition=Composition((inner,), (inner.name,), lambda s: (s,), rebuild),
     )
+
+
+def _moved(
+    name: str,
+    inner: GradientTransformation,
+    grads: PyTree,
+    state: Any,
+    params: PyTree,
+    extra: dict[str, Any],
+) -> tuple[PyTree, Any]:
+    """The parameters after the step of ``inner``, ``None`` where it takes none."""
+    steps, state = inner.update(grads, state, params, **extra)
+    return _trees.map_leaves(name, jnp.add, steps, parameters=params), state
+
+
+def _landing(name: str, land: Callable[..., tuple[PyTree, Any]]) -> tuple[Callable[..., Any], ...]:
+    """``update`` and ``in_place`` from where a step lands.
+
+    ``land(grads, state, params, extra_args) -> (target, state)``.
+    """
+
+    def update(
+        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
+    ) -> tuple[PyTree, Any]:
+        if params is None:
+            raise _trees.params_needed(name, updates)
+        target, state = land(updates, state, params, extra_args)
+        return _trees.map_leaves(name, jnp.subtract, target, parameters=params), state
+
+    def in_place(
+        grads: PyTree, state: Any, params: PyTree, **extra_args: Any
+    ) -> tuple[PyTree, Any]:
+        target, state = land(grads, state, params, extra_args)
+        return _trees.replaced(params, target), state
+
+    return update, in_place
 
 
 def _inside_gate(

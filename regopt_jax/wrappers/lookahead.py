@@ -1,6 +1,7 @@
 """Lookahead: slow parameters that follow fast ones."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from optax import LookaheadParams as LookaheadParams
 from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax.wrappers.gate import run_or_hold
 
 
 def lookahead(
@@ -59,6 +61,17 @@ def lookahead(
     def init(params: PyTree) -> optax.LookaheadState:
         return optax.LookaheadState(part.init(_fast(params)), jnp.zeros([], jnp.int32))
 
+    def due(state: optax.LookaheadState) -> Array:
+        return state.steps_since_sync == sync_period - 1
+
+    def counted(fast_state: Any, state: optax.LookaheadState) -> optax.LookaheadState:
+        return optax.LookaheadState(fast_state, (state.steps_since_sync + 1) % sync_period)
+
+    def restarted(fast_state: Any, fast: PyTree) -> Any:
+        if not reset_state:
+            return fast_state
+        return jax.tree.map(lambda old, new: new.astype(old.dtype), fast_state, part.init(fast))
+
     def update(
         updates: PyTree,
         state: optax.LookaheadState,
@@ -69,7 +82,7 @@ def lookahead(
         if params is None:
             raise _trees.params_needed("lookahead", grads)
         steps, fast_state = part.update(grads, state.fast_state, params.fast, **extra)
-        sync = state.steps_since_sync == sync_period - 1
+        sync = due(state)
 
         def ahead(u: Array, fast: Array, slow: Array) -> Array:
             return fast + u - slow
@@ -80,19 +93,34 @@ def lookahead(
         def slow_update(slow: Array, lead: Array) -> Array:
             return jnp.where(sync, slow_step_size * lead, 0).astype(slow.dtype)
 
-        def map_leaves(function: Any, tree: PyTree, **others: PyTree) -> PyTree:
-            return _trees.map_leaves("lookahead", function, tree, **others)
-
-        lead = map_leaves(ahead, steps, parameters=params.fast, slow=params.slow)
-        if reset_state:
-            start = part.init(params.fast)
-            fast_state = jax.tree.map(
-                lambda now, new: jnp.where(sync, new.astype(now.dtype), now), fast_state, start
-            )
+        lead = _trees.map_leaves(
+            "lookahead", ahead, steps, parameters=params.fast, slow=params.slow
+        )
+        fast_state = jax.tree.map(
+            partial(jnp.where, sync), restarted(fast_state, params.fast), fast_state
+        )
         return optax.LookaheadParams(
-            fast=map_leaves(fast_update, steps, leads=lead),
-            slow=map_leaves(slow_update, params.slow, leads=lead),
-        ), optax.LookaheadState(fast_state, (state.steps_since_sync + 1) % sync_period)
+            fast=_trees.map_leaves("lookahead", fast_update, steps, leads=lead),
+            slow=_trees.map_leaves("lookahead", slow_update, params.slow, leads=lead),
+        ), counted(fast_state, state)
+
+    def in_place(
+        grads: PyTree, state: optax.LookaheadState, params: optax.LookaheadParams, **extra: Any
+    ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
+        fast, fast_state = part.step(_fast(grads), state.fast_state, params.fast, **extra)
+
+        def follow(slow: Array, fast: Array) -> Array:
+            return slow + slow_step_size * (fast - slow)
+
+        def run(fast: PyTree, slow: PyTree, fast_state: Any) -> Any:
+            slow = _trees.map_leaves("lookahead", follow, slow, parameters=fast)
+            return slow, slow, restarted(fast_state, slow)
+
+        def hold(*operands: Any) -> Any:
+            return operands
+
+        fast, slow, fast_state = run_or_hold(due(state), run, hold, fast, params.slow, fast_state)
+        return optax.LookaheadParams(fast, slow), counted(fast_state, state)
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts
@@ -105,6 +133,7 @@ def lookahead(
         hyperparams={"sync_period": sync_period, "slow_step_size": slow_step_size},
         role="composite",
         elementwise=part.elementwise,
+        in_place=in_place,
         composition=Composition((part,), (part.name,), lambda s: (s.fast_state,), rebuild),
     )
 

@@ -174,13 +174,14 @@ ADADELTA = [
         "adadelta", ro.adadelta, optax.adadelta,
         hyperparams={"learning_rate": 0.5, "weight_decay": 0.1},
         torch=torch_optimizer("Adadelta", lr=0.5, weight_decay=0.1), needs_params=True,
-        complex=False, copies=1, wrong={**WRONG_RATE, **ADADELTA_WRONG, "weight_decay": -0.1},
+        complex=False, stores_gradients=True,
+        wrong={**WRONG_RATE, **ADADELTA_WRONG, "weight_decay": -0.1},
     ),
     both(
         "adadelta-unscaled", ro.adadelta, optax.adadelta,
         hyperparams={"rho": 0.8, "eps": 1e-3, "weight_decay": cooling,
                      "weight_decay_mask": ro.select(min_ndim=2)},
-        needs_params=True, complex=False, leaves_alike=False, copies=1,
+        needs_params=True, complex=False, leaves_alike=False, stores_gradients=True,
     ),
     both(
         "adadelta-plain", ro.adadelta, optax.adadelta, hyperparams={"learning_rate": 1.0},

@@ -63,8 +63,9 @@ class Case:
       differences: Optax's update is the new parameters less the old, rounded like them;
         except where it is float64, only the parameters are compared.
       random: the state holds a key, ``rng_key``, which the laws see as its data.
-      copies: how many arrays like each parameter a step in place needs beside the state's:
-        one where the new parameter and a new slot each depend on the other's old value.
+      stores_gradients: XLA stores the gradients that the step has changed (decayed, divided),
+        as it uses them twice: in a training step, over those that it was given.
+      copies: how many arrays like each parameter a step keeps beyond that.
       theirs_inside: a part is Optax's own, which relies on implicit promotion.
       ulps: how far float32 may lie from Optax, in units of the largest element.
       bfloat16_ulps: the same for bfloat16 leaves or slots.
@@ -88,6 +89,7 @@ class Case:
     optax_dtype: Any = None
     differences: bool = False
     random: bool = False
+    stores_gradients: bool = False
     copies: int = 0
     theirs_inside: bool = False
     ulps: float = 8

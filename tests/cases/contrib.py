@@ -174,7 +174,7 @@ SCHEDULE_FREE = [
         hyperparams={"learning_rate": 0.01, "b1": 0.875, "weight_decay": L2},
         needs_params=True, across=True, **DIFFERENCES,
         wrong={**WRONG_RATE, "b1": 0.0, "b2": 1.5, "eps": -1.0, "weight_decay": -0.1},
-        copies=1,
+        stores_gradients=True,
     ),
     Case(
         "schedule_free_adamw-warmup",
@@ -186,14 +186,13 @@ SCHEDULE_FREE = [
             ),
             formulas_of.linear_warmup(0.01, 5), 0.9,
         ),
-        needs_params=True,
-        copies=1,
+        needs_params=True, stores_gradients=True,
     ),
     both(
         "schedule_free_adamw-state_dtype", ro.schedule_free_adamw, contrib.schedule_free_adamw,
         hyperparams={"learning_rate": 0.01, "state_dtype": jnp.float32},
         needs_params=True, complex=False, optax_dtype=jnp.float32, **DIFFERENCES,
-        copies=1,
+        stores_gradients=True,
     ),
 ]  # fmt: skip
 
@@ -215,8 +214,7 @@ SAM = [
         lambda: contrib.sam(
             optax.adamw(0.01), climber(optax, momentum=0.5), sync_period=3, reset_state=False
         ),
-        needs_params=True, across=True,
-        copies=1,
+        needs_params=True, across=True, copies=2,
     ),
     # Optax steps from where the step before began.
     Case(
@@ -228,8 +226,7 @@ SAM = [
         "sam-opaque",
         partial(ro.sam, ro.sgd(0.1, 0.9), climber(ro), sync_period=3, opaque_mode=True),
         lambda: contrib.sam(optax.sgd(0.1, 0.9), climber(optax), sync_period=3, opaque_mode=True),
-        extra_args={"grad_fn": slope}, needs_params=True, across=True,
-        copies=2,
+        extra_args={"grad_fn": slope}, needs_params=True, across=True, copies=2,
     ),
     Case(
         "split_real_and_imaginary", partial(ro.split_real_and_imaginary, ro.adam(0.01)),
@@ -272,7 +269,7 @@ MOMENTS = [
     both(
         "scale_by_adopt-nesterov", ro.scale_by_adopt, contrib.scale_by_adopt,
         hyperparams={"nesterov": True, "clip_value_fn": warming}, complex=False,
-        copies=1,
+        stores_gradients=True,
     ),
     both(
         "adopt", ro.adopt, contrib.adopt, hyperparams={"learning_rate": 0.01},
@@ -342,7 +339,7 @@ STEP_SIZE_FREE = [
             "weight_decay": L2, "mask": ro.select(min_ndim=2),
         },
         needs_params=True, across=True, leaves_alike=False,
-        copies=1,
+        stores_gradients=True,
     ),
     both(
         "dowg", ro.dowg, contrib.dowg, hyperparams={"init_estim_sq_dist": 2.0**-6},
@@ -353,7 +350,7 @@ STEP_SIZE_FREE = [
         "dowg-default", ro.dowg, contrib.dowg,
         hyperparams={"learning_rate": cooling, "weight_decay": L2},
         needs_params=True, across=True,
-        copies=1,
+        stores_gradients=True,
     ),
 ]  # fmt: skip
 

@@ -128,7 +128,7 @@ LAYERWISE_OPTIMIZERS = [
         numpy=lambda: formulas.chain(
             formulas.adam(nesterov=True), oracles.optimistic(0.01, 0.02), formulas.scale(-1.0)
         ),
-        wrong={**WRONG_RATE, **ADAM_WRONG, "optimism": float("inf")}, copies=1,
+        wrong={**WRONG_RATE, **ADAM_WRONG, "optimism": float("inf")}, stores_gradients=True,
     ),
     Case(
         "optimistic_adam-default", partial(ro.optimistic_adam, 0.01, nesterov=False),
@@ -136,7 +136,7 @@ LAYERWISE_OPTIMIZERS = [
         numpy=lambda: formulas.chain(
             formulas.adam(), oracles.optimistic(0.01, 0.01), formulas.scale(-1.0)
         ),
-        copies=1,
+        stores_gradients=True,
     ),
     both(
         "optimistic_adam_v2", ro.optimistic_adam_v2, optax.optimistic_adam_v2,
@@ -145,7 +145,7 @@ LAYERWISE_OPTIMIZERS = [
             formulas.adam(nesterov=True), oracles.optimistic(1.0, 0.5),
             formulas.learning_rate(cooling),
         ),
-        wrong={**WRONG_RATE, **ADAM_WRONG, "alpha": -1.0}, copies=1,
+        wrong={**WRONG_RATE, **ADAM_WRONG, "alpha": -1.0}, stores_gradients=True,
     ),
     both(
         "polyak_sgd", ro.polyak_sgd, optax.polyak_sgd, extra_args={"value": 2.0}, across=True,

@@ -98,7 +98,7 @@ OPTIMIZERS = [
             "learning_rate": cooling, "decay": 0.9, "eps": 1e-3, "eps_in_sqrt": False,
             "momentum": 0.8, "nesterov": True, "bias_correction": True,
         },
-        copies=1,
+        stores_gradients=True,
         numpy=lambda: formulas.chain(
             formulas.rms(0.9, 1e-3, bias_correction=True), formulas.learning_rate(cooling),
             formulas.trace(0.8, nesterov=True),

@@ -77,7 +77,8 @@ REGULARIZERS = [
     ),
     Case(
         "proximal-adam", partial(ro.proximal, ro.adam(0.01), ro.elastic_net(L1, L2)),
-        numpy=partial(formulas.proximal_adam, 0.01, l1=L1, l2=L2), needs_params=True, copies=2,
+        numpy=partial(formulas.proximal_adam, 0.01, l1=L1, l2=L2), needs_params=True,
+        stores_gradients=True,
     ),
     Case(
         "regularize-coupled",

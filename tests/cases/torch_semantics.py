@@ -34,7 +34,7 @@ TORCH = [
     ),
     row("torch.sgd-plain", rt.sgd, "SGD", complex=True, numerator=descent),
     row(
-        "torch.sgd-nesterov-maximize", rt.sgd, "SGD", complex=True, copies=1,
+        "torch.sgd-nesterov-maximize", rt.sgd, "SGD", complex=True, stores_gradients=True,
         hyperparams={
             "lr": cooling, "momentum": 0.9, "nesterov": True, "maximize": True,
             "weight_decay": 0.1,
@@ -45,7 +45,7 @@ TORCH = [
         wrong={**WRONG, "alpha": 1.5, "eps": -1e-8, "momentum": -0.5}, numerator=descent,
     ),
     row(
-        "torch.rmsprop-schedule", rt.rmsprop, "RMSprop", copies=1,
+        "torch.rmsprop-schedule", rt.rmsprop, "RMSprop", stores_gradients=True,
         hyperparams={
             "lr": cooling, "alpha": 0.9, "eps": 1e-3, "momentum": 0.8, "centered": True,
             "weight_decay": 0.1, "maximize": True,
@@ -98,7 +98,7 @@ TORCH = [
         },
     ),
     row(
-        "torch.radam-never", rt.radam, "RAdam", copies=1,
+        "torch.radam-never", rt.radam, "RAdam", stores_gradients=True,
         hyperparams={"lr": 0.01, "betas": (0.9, 0.5), "weight_decay": 0.1},
     ),
     row(
@@ -117,7 +117,7 @@ TORCH = [
         numerator=descent,
     ),
     row(
-        "torch.adagrad-schedule", rt.adagrad, "Adagrad", copies=1,
+        "torch.adagrad-schedule", rt.adagrad, "Adagrad", stores_gradients=True,
         hyperparams={
             "lr": cooling, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-2,
             "initial_accumulator_value": 0.5, "maximize": True,
@@ -128,7 +128,7 @@ TORCH = [
         wrong={**WRONG, "rho": 1.5, "eps": -1.0},
     ),
     row(
-        "torch.adadelta-schedule", rt.adadelta, "Adadelta", copies=1,
+        "torch.adadelta-schedule", rt.adadelta, "Adadelta", stores_gradients=True,
         hyperparams={"lr": cooling, "rho": 0.8, "weight_decay": 0.1, "maximize": True},
     ),
     row(
