@@ -10,6 +10,7 @@ import optax
 
 from regopt_jax import _hyperparams, _packed, _trees
 from regopt_jax._core import EMPTY, GradientTransformation, Role
+from regopt_jax._layout import laid_out_like
 from regopt_jax._trees import PyTree
 
 
@@ -168,8 +169,12 @@ def leafwise(
         step = Step(count, updates, params, old)
         extras = () if context is None else (context(step),)
 
+        def on(g: Any, row: tuple[Any, ...], p: Any) -> Any:
+            run = kernel if elementwise else laid_out_like((g, *row), kernel)
+            return run(g, row, p, extras)
+
         results = [
-            (None, *row) if g is None else kernel(g, row, p, extras)
+            (None, *row) if g is None else on(g, row, p)
             for g, row, p in zip(leaves, rows, ps, strict=True)
         ]
         out = treedef.unflatten([result[0] for result in results])

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._layout import gathered, scattered
 from regopt_jax._trees import Array, ArrayLike, at_least_float32
 from regopt_jax.regularizers.base import Regularizer, of_penalty
 from regopt_jax.regularizers.penalties import Penalty, require_scalar
@@ -23,7 +24,7 @@ class Nuclear(Penalty):
     def grad(self, x: Array) -> Array:
         u, s, vh = jnp.linalg.svd(_matrix(x), full_matrices=False)
         present = s > jnp.finfo(s.dtype).eps * max(x.shape) * jnp.max(s, initial=0)
-        return jnp.reshape((u * _row(present.astype(s.dtype))) @ vh, x.shape).astype(x.dtype)
+        return _like(x, (u * _row(present.astype(s.dtype))) @ vh)
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
         require_scalar(
@@ -34,7 +35,7 @@ class Nuclear(Penalty):
         )
         u, s, vh = jnp.linalg.svd(_matrix(z), full_matrices=False)
         kept = jnp.maximum(s - (strength / jnp.reshape(metric, ())).astype(s.dtype), 0)
-        return jnp.reshape((u * _row(kept)) @ vh, z.shape).astype(z.dtype)
+        return _like(z, (u * _row(kept)) @ vh)
 
 
 def _row(x: Array) -> Array:
@@ -47,7 +48,11 @@ def _matrix(x: Array) -> Array:
             f"nuclear_norm: an array of shape {x.shape} is not a matrix; restrict the "
             "regulariser with .on(select(min_ndim=2))."
         )
-    return jnp.reshape(at_least_float32(x), (-1, x.shape[-1]))
+    return jnp.reshape(gathered(at_least_float32(x)), (-1, x.shape[-1]))
+
+
+def _like(x: Array, matrix: Array) -> Array:
+    return scattered(jnp.reshape(matrix, x.shape).astype(x.dtype), x)
 
 
 def nuclear_norm(strength: ScalarOrSchedule) -> Regularizer:

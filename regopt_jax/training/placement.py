@@ -5,12 +5,12 @@ compiled for again, and a state sharded to save memory might be gathered.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec, Sharding
+from jax.sharding import NamedSharding, Sharding
 
+from regopt_jax._layout import replicated
 from regopt_jax._trees import PyTree
 
 
@@ -47,27 +47,12 @@ def beside(params: PyTree, tree: PyTree) -> PyTree:
     if not placed:
         return tree
     own = placed[0]
-    whole = _replicated(own.mesh) if isinstance(own, NamedSharding) else own
+    whole = replicated(own.mesh) if isinstance(own, NamedSharding) else own
 
     def put(x: Any) -> Any:
         return jax.device_put(x, whole) if _is_concrete(x) and not _is_placed(x) else x
 
     return jax.tree.map(put, tree)
-
-
-def laid_out_like(tree: PyTree, function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """``function``, its result laid out like ``tree``, where a mesh has explicit axes.
-
-    Under these a product of sharded matrices is an error without the layout of its result.
-    Inside ``function`` the compiler lays out, as on automatic axes.
-    """
-    own = [jax.typeof(x).sharding for x in jax.tree.leaves(tree)]
-    meshes = [sharding.mesh for sharding in own if sharding.mesh.explicit_axes]
-    if not meshes:
-        return function
-    kept = [_replicated(meshes[0]) if sharding.mesh.empty else sharding for sharding in own]
-    out = jax.tree.unflatten(jax.tree.structure(tree), kept)
-    return jax.sharding.auto_axes(function, out_sharding=out)
 
 
 def _is_concrete(x: Any) -> bool:
@@ -76,7 +61,3 @@ def _is_concrete(x: Any) -> bool:
 
 def _is_placed(x: Any) -> bool:
     return _is_concrete(x) and x.committed
-
-
-def _replicated(mesh: Any) -> NamedSharding:
-    return NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from optax.contrib import (
 
 from regopt_jax import _hyperparams, _packed, _trees
 from regopt_jax._core import GradientTransformation
+from regopt_jax._layout import laid_out_like
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.momentum import ema
 from regopt_jax.transforms.orthogonal import (
@@ -100,6 +101,9 @@ def scale_by_muon(
 
     kernel = jax.jit(matrices, static_argnums=2)
 
+    def orthogonal(m: Array, rows: Array, axes: _Axes) -> Array:
+        return laid_out_like(m, lambda m, rows: kernel(m, rows, axes))(m, rows)
+
     def update(
         updates: PyTree, state: Any, params: PyTree | None = None, **_: Any
     ) -> tuple[PyTree, MuonState]:
@@ -107,7 +111,7 @@ def scale_by_muon(
         axes = _matrix_axes(name, weight_dimension_numbers, updates)
         leaves, treedef = _trees.flatten(means)
         us = [
-            None if m is None else kernel(m, state.ns_coeffs, its)
+            None if m is None else orthogonal(m, state.ns_coeffs, its)
             for m, its in zip(leaves, axes, strict=True)
         ]
         return treedef.unflatten(us), MuonState(after.count, after.ema, state.ns_coeffs)

@@ -10,6 +10,7 @@ import optax
 
 from regopt_jax import _trees
 from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._layout import gathered, scattered
 from regopt_jax._trees import Array, PyTree
 
 
@@ -54,7 +55,8 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
         out, state = part.update(_join(filled), state, flat_params, **extra)
         pieces = _split(out, filled)
         pairs = zip(leaves, pieces, strict=True)
-        return treedef.unflatten([None if g is None else _as(u, g) for g, u in pairs]), state
+        us = [None if g is None else scattered(_as(u, g), g) for g, u in pairs]
+        return treedef.unflatten(us), state
 
     def metric(state: Any, params: PyTree) -> PyTree:
         assert part.metric is not None
@@ -82,7 +84,7 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
 
 
 def _join(leaves: Sequence[Any]) -> Array:
-    arrays = [jnp.ravel(jnp.asarray(x)) for x in leaves if x is not None]
+    arrays = [jnp.ravel(gathered(jnp.asarray(x))) for x in leaves if x is not None]
     with jax.numpy_dtype_promotion("standard"):
         return jnp.concatenate(arrays) if arrays else jnp.zeros(0)
 
