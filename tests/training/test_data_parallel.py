@@ -77,8 +77,8 @@ LAYOUTS = {
     "sharded": (AUTO, ("data",), loss),
     "explicit": (EXPLICIT, ("data",), gathered),
 }
-REPLICATED = ["clipped adamw", "group lasso", "shampoo"]
-SHARDED = ["clipped adamw", "proximal", "partition", "accumulate", "muon", "shampoo"]
+REPLICATED = ["clipped adamw", "shampoo"]
+SHARDED = ["clipped adamw", "group lasso", "partition", "accumulate", "muon", "shampoo"]
 EXPLICITLY = ["muon", "shampoo"]
 
 
