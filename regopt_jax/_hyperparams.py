@@ -17,6 +17,7 @@ ScalarOrSchedule = ArrayLike | Schedule
 def check(who: str, **hyperparams: tuple[Any, str]) -> None:
     """Require each ``name=(value, interval)`` to lie in its interval, such as ``"[0, 1)"``.
 
+    In ``"integer [1, inf)"`` lie the integers only: 2.0 is not one, nor is an array of floats.
     Schedules, ``None`` and tracers are not checked: their values are not known here.
 
     Raises:
@@ -32,6 +33,8 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
         if value is None or callable(value) or traced:
             continue
+        whole = interval.startswith("integer ")
+        interval = interval.removeprefix("integer ")
         try:
             number = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
@@ -41,8 +44,10 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
         low, high = (float(end) for end in interval[1:-1].split(","))
         above = number >= low if interval[0] == "[" else number > low
         below = number <= high if interval[-1] == "]" else number < high
-        if not np.all(above & below):
-            raise ValueError(f"{who}: {name} must be in {interval}, got {value!r}.")
+        fits = not whole or np.issubdtype(np.asarray(value).dtype, np.integer)
+        if not (fits and np.all(above & below)):
+            expected = f"an integer in {interval}" if whole else f"in {interval}"
+            raise ValueError(f"{who}: {name} must be {expected}, got {value!r}.")
 
 
 def at(value: ScalarOrSchedule, count: ArrayLike) -> ArrayLike:

@@ -63,8 +63,8 @@ def cosine_restarts(
 
     Args:
       init_value: I.
-      first_decay_steps: T ≥ 1 steps.
-      t_mul: m ≥ 1, an integer.
+      first_decay_steps: T, an integer ≥ 1.
+      t_mul: m, an integer ≥ 1.
       m_mul: q ≥ 0.
       alpha: the share of a cycle's start that it ends on.
 
@@ -80,8 +80,8 @@ def cosine_restarts(
     """
     _hyperparams.check(
         "cosine_restarts",
-        first_decay_steps=(first_decay_steps, "[1, inf)"),
-        t_mul=(t_mul, "[1, inf)"),
+        first_decay_steps=(first_decay_steps, "integer [1, inf)"),
+        t_mul=(t_mul, "integer [1, inf)"),
         m_mul=(m_mul, "[0, inf)"),
     )
     starts = [0]

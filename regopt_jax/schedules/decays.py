@@ -94,12 +94,8 @@ def exponential_decay(
         if constant:
             return constant_like(init_value, count)
         elapsed = jnp.maximum(jnp.asarray(count) - transition_begin, 0)
-        if not jnp.issubdtype(elapsed.dtype, jnp.integer):
-            whole, rest = jnp.divmod(elapsed, transition_steps)
-            whole = whole.astype(jnp.int32)
-        else:
-            whole, rest = elapsed // transition_steps, elapsed % transition_steps
-        factor = integer_power(decay_rate, whole)
+        whole, rest = jnp.divmod(elapsed, transition_steps)
+        factor = integer_power(decay_rate, whole.astype(jnp.int32))
         if not staircase:
             factor = factor * as_float(decay_rate) ** (as_float(rest) / as_float(transition_steps))
         value = as_float(init_value) * factor

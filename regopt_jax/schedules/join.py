@@ -9,7 +9,7 @@ from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.cosines import cosine_decay_schedule
-from regopt_jax.schedules.shapes import as_float, from_share, linear_schedule
+from regopt_jax.schedules.shapes import as_float, exact, from_share, linear_schedule
 
 
 @described
@@ -77,7 +77,7 @@ def warmup_cosine_decay_schedule(
     _hyperparams.check(
         "warmup_cosine_decay_schedule", warmup_steps=(warmup_steps, f"[0, {decay_steps})")
     )
-    warmup = int(warmup_steps)
+    warmup = exact(warmup_steps)
     peak_is_zero = isinstance(peak_value, int | float) and peak_value == 0
     alpha = 0.0 if peak_is_zero else end_value / peak_value
     return join_schedules(

@@ -5,6 +5,8 @@ until the last division, so that what is left of a schedule keeps its full relat
 precision in float32, and values are float64 under x64. ``begin`` shifts a shape.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
@@ -26,6 +28,11 @@ def fractions(count: ArrayLike, begin: ArrayLike, steps: ArrayLike) -> tuple[Arr
 def from_share(steps: int | float, total: int) -> int | float:
     """A number of steps; a float between 0 and 1 is a share of ``total``."""
     return round(steps * total) if isinstance(steps, float) and 0 < steps < 1 else steps
+
+
+def exact(steps: int | float) -> Any:
+    """A number of steps, as an integer where it is whole, so that counts stay integers."""
+    return int(steps) if steps % 1 == 0 else steps
 
 
 def constant_like(value: ArrayLike, count: ArrayLike) -> Array:

@@ -11,6 +11,7 @@ from regopt_jax.schedules.join import join_schedules
 from regopt_jax.schedules.shapes import (
     as_float,
     constant_schedule,
+    exact,
     from_share,
     linear_schedule,
     linear_warmup,
@@ -122,9 +123,9 @@ def warmup_stable_decay_schedule(
     warmup_steps = from_share(warmup_steps, total_steps)
     decay_steps = from_share(decay_steps, total_steps)
     _hyperparams.check(who, warmup_steps=(warmup_steps, f"[0, {total_steps}]"))
-    warmup = int(warmup_steps)
+    warmup = exact(warmup_steps)
     _hyperparams.check(who, decay_steps=(decay_steps, f"[0, {total_steps - warmup}]"))
-    decay = int(decay_steps)
+    decay = exact(decay_steps)
     return join_schedules(
         [
             linear_schedule(init_value, peak_value, warmup),

@@ -142,7 +142,7 @@ def _minimize(
         who,
         step_size=(step_size, "(0, inf)"),
         tol=(tol, "[0, inf)"),
-        max_iter=(max_iter, "[1, inf)"),
+        max_iter=(max_iter, "integer [1, inf)"),
     )
     _trees.check_inexact(who, init)
     init = jax.tree.map(jnp.asarray, init)

@@ -76,7 +76,7 @@ def scale_by_muon(
     """
     name = "scale_by_muon"
     _hyperparams.check(
-        name, ns_steps=(ns_steps, "[1, inf)"), beta=(beta, "[0, 1)"), eps=(eps, "[0, inf)")
+        name, ns_steps=(ns_steps, "integer [1, inf)"), beta=(beta, "[0, 1)"), eps=(eps, "[0, inf)")
     )
     if preconditioning not in PRECONDITIONINGS:
         raise ValueError(

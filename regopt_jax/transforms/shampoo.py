@@ -79,7 +79,7 @@ def scale_by_shampoo(
         "scale_by_shampoo",
         b2=(b2, "[0, 1)"),
         eps=(eps, "(0, inf)"),
-        precondition_frequency=(precondition_frequency, "[1, inf)"),
+        precondition_frequency=(precondition_frequency, "integer [1, inf)"),
         max_precond_dim=(max_precond_dim, "[1, inf)"),
     )
 

@@ -87,7 +87,7 @@ def scale_by_soap(
         b2=(b2, "[0, 1)"),
         shampoo_beta=(shampoo_beta, "[0, 1)"),
         eps=(eps, "[0, inf)"),
-        precondition_frequency=(precondition_frequency, "[1, inf)"),
+        precondition_frequency=(precondition_frequency, "integer [1, inf)"),
         max_precond_dim=(max_precond_dim, "[1, inf)"),
     )
     decay = b2 if shampoo_beta is None else shampoo_beta

@@ -32,7 +32,7 @@ def accumulate(
 
     Args:
       inner: the transformation to feed.
-      every_k: k ≥ 1, or a function from the number of optimiser steps done to k.
+      every_k: k, an integer ≥ 1, or a function from the number of optimiser steps done to k.
       use_grad_mean: mean of the gradients; their sum otherwise.
       should_skip_update_fn: ``(updates, step, params) -> (skip, info)``, such as
         :func:`skip_not_finite`; an update that it skips is not counted, and ``info`` is
@@ -40,8 +40,7 @@ def accumulate(
       accumulator_dtype: dtype of the running mean; complex where the parameter is.
 
     Raises:
-      ValueError: k < 1.
-      TypeError: k is not an integer or a function.
+      ValueError: k is not an integer, or less than 1.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.accumulate(ro.sgd(1.0), every_k=2)
@@ -52,9 +51,7 @@ def accumulate(
     0.0
     -2.0
     """
-    _hyperparams.check("accumulate", every_k=(every_k, "[1, inf)"))
-    if isinstance(every_k, float):
-        raise TypeError(f"accumulate: every_k must be an integer or a function, got {every_k!r}.")
+    _hyperparams.check("accumulate", every_k=(every_k, "integer [1, inf)"))
     part = adopt(inner)
     dtype = None if accumulator_dtype is None else jax.dtypes.canonicalize_dtype(accumulator_dtype)
 

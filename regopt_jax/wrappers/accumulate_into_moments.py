@@ -40,11 +40,11 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
 
     Args:
       inner: an Adam, AdamW or ``ema``, or a chain that starts with one.
-      every_k: k ≥ 1.
+      every_k: k, an integer ≥ 1.
 
     Raises:
-      ValueError: k < 1; ``inner`` starts with something else, looks ahead (Nesterov), or a
-        moment does not decay.
+      ValueError: ``every_k`` out of its range; ``inner`` starts with something else, looks
+        ahead (Nesterov), or a moment does not decay.
 
     Zhang et al., *Adam accumulation to reduce memory footprints of both activations and
     gradients for large-scale DNN training*, arXiv 2305.19982.
@@ -59,7 +59,7 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
     0.02
     """
     name = "accumulate_into_moments"
-    _hyperparams.check(name, every_k=(every_k, "[1, inf)"))
+    _hyperparams.check(name, every_k=(every_k, "integer [1, inf)"))
     inner = adopt(inner)
     first = _first(inner)
     moments = MOMENTS.get(first.name, {}) if first.role == "precondition" else {}

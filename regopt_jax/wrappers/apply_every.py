@@ -23,7 +23,7 @@ def apply_every(k: ArrayLike = 1) -> GradientTransformation:
       k: an integer ≥ 1.
 
     Raises:
-      ValueError: k < 1.
+      ValueError: k is not an integer, or less than 1.
 
     >>> import jax.numpy as jnp
     >>> tx = apply_every(2)
@@ -34,7 +34,7 @@ def apply_every(k: ArrayLike = 1) -> GradientTransformation:
     0.0
     4.0
     """
-    _hyperparams.check("apply_every", k=(k, "[1, inf)"))
+    _hyperparams.check("apply_every", k=(k, "integer [1, inf)"))
 
     def update(g: Array, total: Array, where: tuple[Array, Array]) -> tuple[Array, Array]:
         first, last = where

@@ -37,8 +37,8 @@ def apply_if_finite(
 
     Args:
       inner: the transformation to protect.
-      max_consecutive_errors: n ≥ 0; after n ignored in a row the next is let through, so
-        that a run which is lost shows it. ``None`` ignores all.
+      max_consecutive_errors: n, an integer ≥ 0; after n ignored in a row the next is let
+        through, so that a run which is lost shows it. ``None`` ignores all.
 
     Raises:
       ValueError: ``max_consecutive_errors`` out of its range.
@@ -51,7 +51,7 @@ def apply_if_finite(
     (0.0, 1)
     """
     limit = max_consecutive_errors
-    _hyperparams.check("apply_if_finite", max_consecutive_errors=(limit, "[0, inf)"))
+    _hyperparams.check("apply_if_finite", max_consecutive_errors=(limit, "integer [0, inf)"))
     part = adopt(inner)
 
     def init(params: PyTree) -> optax.ApplyIfFiniteState:

@@ -124,7 +124,7 @@ def periodic_update(
       new_tensors: the new values.
       old_tensors: the copy that lags behind, whose dtypes the result has.
       steps: the number of steps done.
-      update_period: k ≥ 1.
+      update_period: k, an integer ≥ 1.
 
     Raises:
       ValueError: ``update_period`` out of its range.
@@ -135,7 +135,7 @@ def periodic_update(
     >>> [float(periodic_update(jnp.array(1.0), jnp.array(0.0), t, 3)) for t in (2, 3)]
     [0.0, 1.0]
     """
-    _hyperparams.check("periodic_update", update_period=(update_period, "[1, inf)"))
+    _hyperparams.check("periodic_update", update_period=(update_period, "integer [1, inf)"))
     now = jnp.equal(jnp.asarray(steps) % update_period, 0)
     return run_or_hold(now, lambda new, old: new, lambda new, old: old, new_tensors, old_tensors)
 

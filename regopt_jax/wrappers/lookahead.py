@@ -53,7 +53,7 @@ def lookahead(
     """
     _hyperparams.check(
         "lookahead",
-        sync_period=(sync_period, "[1, inf)"),
+        sync_period=(sync_period, "integer [1, inf)"),
         slow_step_size=(slow_step_size, "[0, 1]"),
     )
     part = adopt(fast_optimizer)

@@ -32,8 +32,8 @@ def reduce_on_plateau(
       patience: an integer ≥ 0.
       rtol: in [0, 1].
       atol: ≥ 0; one of ``rtol`` and ``atol`` must be positive.
-      cooldown: how many means after a reduction do not count.
-      accumulation_size: how many values make a mean, ≥ 1.
+      cooldown: how many means after a reduction do not count, an integer ≥ 0.
+      accumulation_size: how many values make a mean, an integer ≥ 1.
       min_scale: :math:`s_{min}` ≥ 0.
 
     Raises:
@@ -54,11 +54,11 @@ def reduce_on_plateau(
     """
     hyperparams = {
         "factor": (factor, "(0, 1)"),
-        "patience": (patience, "[0, inf)"),
+        "patience": (patience, "integer [0, inf)"),
         "rtol": (rtol, "[0, 1]"),
         "atol": (atol, "[0, inf)"),
-        "cooldown": (cooldown, "[0, inf)"),
-        "accumulation_size": (accumulation_size, "[1, inf)"),
+        "cooldown": (cooldown, "integer [0, inf)"),
+        "accumulation_size": (accumulation_size, "integer [1, inf)"),
         "min_scale": (min_scale, "[0, inf)"),
     }
     _hyperparams.check("reduce_on_plateau", **hyperparams)

@@ -54,7 +54,7 @@ def sam(
     2.0
     0.0
     """
-    _hyperparams.check("sam", sync_period=(sync_period, "[1, inf)"))
+    _hyperparams.check("sam", sync_period=(sync_period, "integer [1, inf)"))
     outer, climber = adopt(optimizer), adopt(adv_optimizer)
 
     def init(params: PyTree) -> SAMState:

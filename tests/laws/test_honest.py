@@ -11,7 +11,7 @@ import pytest
 
 import regopt_jax as ro
 from regopt_jax.interop import torch as ro_torch
-from tests.cases import BUILDING_BLOCKS, CASES
+from tests.cases import BUILDING_BLOCKS, CASES, PRINCIPAL
 from tests.laws import runs
 from tests.laws.runs import Layer, home, ours, same_bits
 
@@ -51,9 +51,34 @@ def test_the_transformation_bears_its_public_name(case):
 @pytest.mark.parametrize(("case", "name"), WRONG, ids=str)
 def test_a_wrong_hyperparameter_is_refused_by_name_and_range(case, name):
     wrong = {name: case.wrong[name]}
-    with pytest.raises(ValueError, match=rf"\b{name} must be (in [\[(]|one of)") as caught:
+    expected = rf"\b{name} must be ((an integer )?in [\[(]|one of)"
+    with pytest.raises(ValueError, match=expected) as caught:
         case.make.func(*case.make.args, **case.make.keywords | wrong)
     assert str(case.wrong[name]) in str(caught.value)
+
+
+COUNTS = {
+    "every_k", "k", "sync_period", "patience", "cooldown", "accumulation_size", "ns_steps",
+    "precondition_frequency", "max_consecutive_errors",
+}  # fmt: skip
+COUNTED = [
+    (case, name)
+    for case in PRINCIPAL
+    for name in sorted(COUNTS & set(inspect.signature(case.make.func).parameters))
+]
+
+
+@pytest.mark.parametrize("count", [2.5, 2.0, np.float32(2), jnp.array(2.0), True], ids=repr)
+@pytest.mark.parametrize(("case", "name"), COUNTED, ids=str)
+def test_a_count_is_an_integer(case, name, count):
+    with pytest.raises(ValueError, match=rf"\b{name} must be an integer in \["):
+        case.make.func(*case.make.args, **case.make.keywords | {name: count})
+
+
+@pytest.mark.parametrize("count", [2, np.int64(2), jnp.array(2)], ids=repr)
+@pytest.mark.parametrize(("case", "name"), COUNTED, ids=str)
+def test_a_count_may_be_an_integer_of_any_kind(case, name, count):
+    case.make.func(*case.make.args, **case.make.keywords | {name: count})
 
 
 def tree(dtype=jnp.float32):
@@ -147,4 +172,5 @@ def test_numpy_inputs_are_as_good_as_jax_arrays(case):
 def test_the_rows_reach_the_refusals():
     """At least every hyperparameter that a constructor checks is tried."""
     assert len(WRONG) > 40
+    assert {name for _, name in COUNTED} == COUNTS
     assert runs.STEPS >= 60

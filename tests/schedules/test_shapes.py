@@ -473,11 +473,14 @@ AS_OPTAX = [
     ("exponential_decay", (0.5, 10, 1.7), {"end_value": 2.0, "transition_begin": 3}),
     ("exponential_decay", (0.5, 0, 0.7), {}),
     ("exponential_decay", (0.5, 10, 0.0), {}),
+    ("exponential_decay", (0.5, 2.5, 0.9), {}),
+    ("exponential_decay", (0.5, 2.5, 0.9, 1.5), {"staircase": True}),
     ("cosine_decay_schedule", (0.3, 90), {}),
     ("cosine_decay_schedule", (0.3, 90), {"alpha": 0.2, "exponent": 1.7}),
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90, 0.05, 2.0), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.0, 20, 90), {}),
+    ("warmup_cosine_decay_schedule", (0.1, 0.9, 2.5, 90.5), {}),
     ("sgdr_schedule", (SGDR,), {}),
     ("piecewise_interpolate_schedule", ("linear", 0.5, {20: 0.1, 10: 3.0}), {}),
     ("piecewise_interpolate_schedule", ("cosine", 0.5, {0: 0.1, 50: 3.0, 120: 0.0}), {}),
@@ -725,6 +728,17 @@ def test_warmup_by_share_equals_warmup_by_steps():
     assert float(one_step(1)) == 1.0
 
 
+def test_a_number_of_steps_need_not_be_whole():
+    assert float(ro.step_decay(1.0, 2.5, 0.5)(7)) == 0.25
+    stable = ro.warmup_stable_decay_schedule(0.0, 1.0, 2.5, 10, 2.5, cooldown="linear")
+    np.testing.assert_allclose([stable(t) for t in (2, 3, 7, 8)], [0.8, 1.0, 1.0, 0.8], rtol=1e-6)
+
+
+def test_whole_numbers_of_steps_are_exact_as_floats_too():
+    late = ro.warmup_stable_decay_schedule(0.0, 1.0, 2.0, LAST, 4.0, cooldown="linear")
+    assert [float(late(LAST - t)) for t in (3, 2, 1)] == [0.75, 0.5, 0.25]
+
+
 def test_no_warmup_starts_at_the_peak():
     assert float(ro.linear_warmup(0.25, 0)(0)) == 0.25
     assert float(ro.warmup_cosine_decay_schedule(0.0, 0.25, 0, 10)(0)) == 0.25
@@ -823,7 +837,9 @@ WRONG = [
     (lambda: ro.step_decay(1.0, 10, 1.5), "factor"),
     (lambda: ro.cosine_decay_schedule(1.0, 0), "decay_steps"),
     (lambda: ro.cosine_restarts(1.0, 0), "first_decay_steps"),
+    (lambda: ro.cosine_restarts(1.0, 2.5), "first_decay_steps"),
     (lambda: ro.cosine_restarts(1.0, 10, 0), "t_mul"),
+    (lambda: ro.cosine_restarts(1.0, 10, 1.5), "t_mul"),
     (lambda: ro.cosine_restarts(1.0, 10, m_mul=-1.0), "m_mul"),
     (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, 10, 0), "decay_steps"),
     (lambda: ro.warmup_cosine_decay_schedule(0.0, 1.0, -1, 10), "warmup_steps"),
@@ -857,7 +873,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("make", "named"), WRONG)
 def test_wrong_hyperparameters_are_named(make, named):
-    with pytest.raises(ValueError, match=f"{named} must be (in|one of)"):
+    with pytest.raises(ValueError, match=f"{named} must be (an integer )?(in|one of)"):
         make()
 
 

@@ -273,7 +273,7 @@ def test_none_leaves():
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_k_must_be_positive(k):
-    with pytest.raises(ValueError, match=r"every_k must be in \[1, inf\)"):
+    with pytest.raises(ValueError, match=r"every_k must be an integer in \[1, inf\)"):
         ro.accumulate(ro.sgd(0.1), k)
 
 

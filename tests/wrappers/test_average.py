@@ -110,7 +110,7 @@ def test_periodic_update_is_that_of_optax(steps):
 def test_wrong_numbers_and_trees():
     with pytest.raises(ValueError, match=r"step_size must be in \[0, 1\], got 1.5"):
         ro.incremental_update(GRADS, PARAMS, 1.5)
-    with pytest.raises(ValueError, match=r"update_period must be in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"update_period must be an integer in \[1, inf\), got 0"):
         ro.periodic_update(GRADS, PARAMS, 1, 0)
     with pytest.raises(ValueError, match="w"):
         ro.incremental_update(GRADS, {"b": PARAMS["b"], "n": None}, 0.5)

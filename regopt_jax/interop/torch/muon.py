@@ -70,7 +70,8 @@ def muon(
     """
     check(
         "muon", lr, weight_decay,
-        momentum=(momentum, "[0, 1]"), eps=(eps, NONNEGATIVE), ns_steps=(ns_steps, "[0, 100)"),
+        momentum=(momentum, "[0, 1]"), eps=(eps, NONNEGATIVE),
+        ns_steps=(ns_steps, "integer [0, 100)"),
         ns_coefficients=(ns_coefficients, "(-inf, inf)"),
     )  # fmt: skip
     if adjust_lr_fn not in _ADJUSTMENTS:
