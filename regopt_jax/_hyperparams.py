@@ -50,6 +50,24 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
             raise ValueError(f"{who}: {name} must be {expected}, got {value!r}.")
 
 
+def pair(who: str, name: str, value: Any) -> tuple[Any, Any]:
+    """The two parts of a hyperparameter such as ``betas``.
+
+    Raises:
+      ValueError: names the hyperparameter, which has not two parts.
+
+    >>> pair("adam", "betas", 0.9)
+    Traceback (most recent call last):
+    ...
+    ValueError: adam: betas must be a pair, got 0.9.
+    """
+    try:
+        first, second = value
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{who}: {name} must be a pair, got {value!r}.") from error
+    return first, second
+
+
 def at(value: ScalarOrSchedule, count: ArrayLike) -> ArrayLike:
     """The hyperparameter's value for the update number ``count``, from 0."""
     if not callable(value):

@@ -75,7 +75,7 @@ def prodigy(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.5
     """
-    beta1, beta2 = betas
+    beta1, beta2 = _hyperparams.pair("prodigy", "betas", betas)
     beta3 = beta2**0.5 if beta3 is None else beta3
     _hyperparams.check(
         "prodigy",

@@ -45,7 +45,7 @@ def scale_by_dog(init_step: InitStep, eps: ArrayLike = 1e-8) -> GradientTransfor
     >>> tx.update(jnp.array([3.0, 4.0]), tx.init(w), w)[0].round(6).tolist()
     [0.30000001192092896, 0.4000000059604645]
     """
-    kind, value = init_step
+    kind, value = _hyperparams.pair("scale_by_dog", "init_step", init_step)
     if kind not in INIT_STEPS:
         raise ValueError(f"scale_by_dog: init_step must be one of {INIT_STEPS}, got {init_step!r}.")
     _hyperparams.check("scale_by_dog", init_step=(value, "[0, inf)"), eps=(eps, "[0, inf)"))

@@ -81,6 +81,20 @@ def test_a_count_may_be_an_integer_of_any_kind(case, name, count):
     case.make.func(*case.make.args, **case.make.keywords | {name: count})
 
 
+PAIRS = [
+    (ro_torch.adam, "betas"), (ro_torch.nadam, "betas"), (ro_torch.rprop, "etas"),
+    (ro_torch.rprop, "step_sizes"), (ro_torch.adafactor, "eps"), (ro.prodigy, "betas"),
+    (ro.dog, "init_step"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [0.9, (0.9,), (0.5, 0.9, 1.2), "distance"], ids=repr)
+@pytest.mark.parametrize(("make", "name"), PAIRS, ids=lambda x: getattr(x, "__name__", x))
+def test_a_pair_has_two_parts(make, name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be a pair, got"):
+        make(**{name: value})
+
+
 def tree(dtype=jnp.float32):
     return {
         "dense": Layer(jnp.ones((2, 3), dtype), jnp.ones(3, dtype)),

@@ -30,7 +30,7 @@ def check(
 ) -> None:
     """Check the learning rate, the weight decay and others, under PyTorch's names for them."""
     ranges = {"lr": (lr, NONNEGATIVE), "weight_decay": (weight_decay, NONNEGATIVE), **others}
-    _hyperparams.check(who, **{key: pair for key, pair in ranges.items() if known(pair[0])})
+    _hyperparams.check(who, **ranges)
 
 
 def gradient(

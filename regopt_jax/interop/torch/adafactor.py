@@ -1,13 +1,15 @@
 """Adafactor: the second moment of a matrix from the means of its rows and columns."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._hyperparams import ScalarOrSchedule, pair
 from regopt_jax._leafwise import Step, leafwise
 from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, zeros_like
 from regopt_jax.combine.chain import chain
@@ -73,7 +75,8 @@ def adafactor(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 6)
     -0.2
     """
-    small = eps if eps[0] is not None else (0.0, eps[1])
+    least, relative = pair("adafactor", "eps", eps)
+    small = (0.0 if least is None else least, relative)
     check(
         "adafactor", lr, weight_decay,
         beta2_decay=(beta2_decay, "(-inf, 0]"), eps=(small, NONNEGATIVE), d=(d, "[1, inf)"),
@@ -96,7 +99,7 @@ def adafactor(
     def update(
         g: Array, rows: Array, columns: Array, variance: Array, p: Array, now: _Now
     ) -> tuple[Array, Array, Array, Array]:
-        tiny = jnp.finfo(g.dtype).eps if eps[0] is None else eps[0]
+        tiny = jnp.finfo(g.dtype).eps if least is None else least
         kept = now.decay.astype(g.dtype)
         square = abs_sq(g)
         if g.ndim < 2:
@@ -106,7 +109,7 @@ def adafactor(
             columns = moving_average(_mean(square, -2), columns, kept)
             estimate = rows * columns / jnp.maximum(_mean(rows, -2), tiny)
         u = g / jnp.sqrt(jnp.maximum(estimate, tiny**2))
-        size = root_mean_square(p, eps[1]) / jnp.maximum(root_mean_square(u) / d, 1)
+        size = root_mean_square(p, relative) / jnp.maximum(root_mean_square(u) / d, 1)
         return (size.astype(g.dtype) * now.cap.astype(g.dtype)) * u, rows, columns, variance
 
     scale_by_factors = leafwise(
@@ -126,6 +129,23 @@ def adafactor(
         *decay(weight_decay),
         scale_by_learning_rate(lr),
     ).named("adafactor")
+
+
+def relaid(
+    rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any], convert: Callable[..., Any]
+) -> tuple[Any, Any] | None:
+    """The means of rows and columns in the layout that ``convert`` gives the matrices.
+
+    A transpose turns rows into columns. ``None`` if the layout keeps neither, such as that of a
+    convolution whose last two axes come from others.
+    """
+    whole = np.broadcast_shapes(rows.shape, columns.shape)
+    a, b = (np.asarray(convert(np.broadcast_to(x, whole))) for x in (rows, columns))
+    for of_rows, of_columns in ((a, b), (b, a)):
+        one_row, one_column = of_rows[..., :1], of_columns[..., :1, :]
+        if np.all(of_rows == one_row) and np.all(of_columns == one_column):
+            return one_row, one_column
+    return None
 
 
 def _mean(x: Array, axis: int) -> Array:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._hyperparams import ScalarOrSchedule, pair
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.interop.torch._parts import NONNEGATIVE, Pair, check, decay, gradient
@@ -211,10 +211,11 @@ def _assemble(
     decoupled: bool = False,
     **others: tuple[Any, str],
 ) -> GradientTransformation:
+    b1, b2 = pair(name, "betas", betas)
     check(name, lr, weight_decay, betas=(betas, "[0, 1)"), eps=(eps, NONNEGATIVE), **others)
     return chain(
         *gradient(0 if decoupled else weight_decay, maximize),
-        moments(*betas, eps),
+        moments(b1, b2, eps=eps),
         *decay(weight_decay if decoupled else 0),
         scale_by_learning_rate(lr),
     ).named(name)

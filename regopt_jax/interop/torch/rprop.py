@@ -1,8 +1,7 @@
 """Rprop: a step size for every element, grown while the gradient's sign holds."""
 
-from typing import Any
-
 from regopt_jax._core import GradientTransformation
+from regopt_jax._hyperparams import pair
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.interop.torch._parts import Pair, check, gradient, known
@@ -39,15 +38,14 @@ def rprop(
     check("rprop", lr)
     if callable(lr):
         raise TypeError("rprop: lr is the first step size, a number; a schedule has no effect.")
-    eta: Any = etas
-    size: Any = step_sizes
-    if known(etas) and not 0 < eta[0] < 1 < eta[1]:
+    eta = pair("rprop", "etas", etas)
+    size = pair("rprop", "step_sizes", step_sizes)
+    if known(eta) and not 0 < eta[0] < 1 < eta[1]:
         raise ValueError(f"rprop: etas must be in (0, 1) and (1, inf), got {etas!r}.")
-    if known(step_sizes) and not 0 <= size[0] <= size[1]:
+    if known(size) and not 0 <= size[0] <= size[1]:
         raise ValueError(
             f"rprop: step_sizes must be in [0, inf), the smaller first, got {step_sizes!r}."
         )
 
-    return chain(
-        *gradient(maximize=maximize), scale_by_rprop(lr, *etas, *step_sizes), scale(-1.0)
-    ).named("rprop")
+    sizes = scale_by_rprop(lr, *eta, *size)
+    return chain(*gradient(maximize=maximize), sizes, scale(-1.0)).named("rprop")
