@@ -36,6 +36,8 @@ class Composition:
       gate: the whole may hold a step back and return zero updates.
       at: the parts in force at a state, where hyperparameters are kept in it.
       edit: the same composition of changed parts, where ``at`` makes them anew.
+      narrow: what each part gets of a tree, where that is not the whole tree.
+      across: the whole works across elements even where its parts do not.
     """
 
     parts: tuple["GradientTransformation", ...]
@@ -46,10 +48,16 @@ class Composition:
     gate: bool = False
     at: Callable[[Any], tuple["GradientTransformation", ...]] | None = None
     edit: Callable[["Change"], "GradientTransformation"] | None = None
+    narrow: Callable[[PyTree], Sequence[PyTree]] | None = None
+    across: bool = False
 
     def parts_at(self, state: Any) -> tuple["GradientTransformation", ...]:
         """The parts with the hyperparameters that are in force at ``state``."""
         return self.parts if self.at is None else self.at(state)
+
+    def narrowed(self, tree: PyTree) -> Sequence[PyTree]:
+        """What each part gets of a tree; ``optax.MaskedNode`` is in place of what it does not."""
+        return [tree] * len(self.parts) if self.narrow is None else self.narrow(tree)
 
     def map(self, change: "Change") -> "GradientTransformation":
         """The same composition, with ``change`` applied to each part."""

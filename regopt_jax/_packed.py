@@ -108,10 +108,14 @@ class Packed:
     def unpacked_shapes(self) -> PyTree:
         """The tree, of ``jax.ShapeDtypeStruct`` for what is packed and the arrays that are not."""
         kept = iter(self.kept)
-        leaves = [
-            next(kept) if slot.buffer is None else _struct(slot) for slot in self.layout.slots
-        ]
-        return self.layout.treedef.unflatten(leaves)
+
+        def one(slot: Slot) -> Any:
+            if slot.buffer is None:
+                return next(kept)
+            whole = self.buffers[slot.buffer]
+            return whole if _is_absent(whole) else _struct(slot)
+
+        return self.layout.treedef.unflatten(map(one, self.layout.slots))
 
     def tree_flatten_with_keys(self) -> tuple[Any, Layout]:
         """For ``jax.tree``: buffers under their names, kept arrays under their paths."""
@@ -256,10 +260,13 @@ def pack_state(init: Callable[[PyTree], Any], state: Any, packed: Packed) -> Any
 def refuse(who: str, params: PyTree) -> None:
     """Refuse packed parameters for a transformation that is not elementwise.
 
+    Those that are kept as they are it may have, where a mask hides the buffers.
+
     Raises:
       ValueError: says why.
     """
-    if any(map(is_packed, jax.tree.leaves(params, is_leaf=is_packed))):
+    packed = filter(is_packed, jax.tree.leaves(params, is_leaf=is_packed))
+    if not all(_is_absent(buffer) for x in packed for buffer in x.buffers):
         raise ValueError(
             f"{who} is not elementwise: what it does to an element depends on the array that "
             "holds it, which a packed buffer has lost. Run it on the tree, or pack with keep= "

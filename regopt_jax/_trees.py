@@ -69,8 +69,19 @@ def has_masked_nodes(tree: PyTree) -> bool:
     return any(map(is_masked, jax.tree.leaves(tree, is_leaf=is_masked)))
 
 
-def align(who: str, what: str, tree: PyTree, like: PyTree, treedef: Any) -> list[Any]:
+def align(
+    who: str,
+    what: str,
+    tree: PyTree,
+    like: PyTree,
+    treedef: Any,
+    *,
+    of: str = "gradients",
+    advice: str = "Pass the tree whose structure `init` was called with.",
+) -> list[Any]:
     """The subtrees of ``tree`` at the leaves of ``like``, whose structure is ``treedef``.
+
+    ``what`` says what ``tree`` holds and ``of`` what ``like`` does.
 
     Raises:
       ValueError: the structures differ; names the paths found on one side only.
@@ -79,13 +90,19 @@ def align(who: str, what: str, tree: PyTree, like: PyTree, treedef: Any) -> list
         return list(treedef.flatten_up_to(tree))
     except ValueError as error:
         here, there = set(leaf_paths(like)), set(leaf_paths(tree))
-        only_like = ", ".join(sorted(here - there)[:5]) or "none"
-        only_tree = ", ".join(sorted(there - here)[:5]) or "none"
+        above = {path for leaf in there for path in _prefixes(leaf)}
+        only_like = ", ".join(sorted(here - above)[:5]) or "none"
+        only_tree = ", ".join(sorted(x for x in there if here.isdisjoint(_prefixes(x)))[:5])
         raise ValueError(
-            f"{who}: the gradient tree does not match the {what}. Leaves of the gradients "
-            f"only: {only_like}. Leaves of the {what} only: {only_tree}. Pass the tree "
-            "whose structure `init` was called with."
+            f"{who}: the {of.removesuffix('s')} tree does not match the {what}. Leaves of the "
+            f"{of} only: {only_like}. Leaves of the {what} only: {only_tree or 'none'}. {advice}"
         ) from error
+
+
+def _prefixes(path: str) -> list[str]:
+    """The paths of a leaf and of the nodes above it."""
+    parts = path.split("/")
+    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def check_shapes(who: str, what: str, tree: PyTree, leaves: list[Any], others: list[Any]) -> None:

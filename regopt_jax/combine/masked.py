@@ -25,7 +25,8 @@ def masked(
         the updates' structure too.
 
     Raises:
-      ValueError: a selector matches no leaf; lists the paths there are.
+      ValueError: the mask holds strings; (from ``init``) it does not match the parameters,
+        or a selector matches no leaf; lists the paths.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.masked(ro.scale(10.0), ro.select("w"))
@@ -35,6 +36,7 @@ def masked(
     [1.0, 10.0]
     """
     part = adopt(inner)
+    _refuse_strings(mask)
 
     def mask_for(tree: PyTree) -> PyTree:
         # A tree without leaves (Optax's placeholder among them) has nothing to mask.
@@ -79,8 +81,23 @@ def masked(
         role="composite",
         elementwise=part.elementwise,
         metric=None if part.metric is None else metric,
-        composition=Composition((part,), (part.name,), lambda s: (s.inner_state,), rebuild),
+        composition=Composition(
+            (part,),
+            (part.name,),
+            lambda s: (s.inner_state,),
+            rebuild,
+            narrow=lambda tree: (keep(mask_for(tree), tree),),
+        ),
     )
+
+
+def _refuse_strings(mask: Mask) -> None:
+    strings = [x for x in jax.tree.leaves(mask) if isinstance(x, str)]
+    if strings:
+        raise ValueError(
+            f"masked: the mask has the string {strings[0]!r} where a boolean belongs. To select "
+            f"leaves by their paths, make it regopt_jax.select({strings[0]!r})."
+        )
 
 
 def _merge(mask_tree: PyTree, kept: PyTree, others: PyTree) -> PyTree:

@@ -13,7 +13,7 @@ from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import PyTree
 from regopt_jax.combine.chain import product_metric
 from regopt_jax.combine.masked import masked
-from regopt_jax.combine.select import Selector, resolve_mask
+from regopt_jax.combine.select import Selector, keep, resolve_mask, split
 
 Labels = PyTree | Callable[[PyTree], PyTree]
 
@@ -76,8 +76,11 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
     """Which leaf goes to which label.
 
     Args:
-      param_labels: as in :func:`partition`, or a partition itself.
+      param_labels: as in :func:`partition`, or a partition itself, such as :func:`muon`.
       params: the parameter tree.
+
+    Raises:
+      ValueError: a transformation without groups; labels whose tree does not match.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> params = {"bias": jnp.ones(2), "kernel": jnp.ones((2, 3))}
@@ -88,21 +91,23 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
       kernel  (2, 3)
     """
     if isinstance(param_labels, GradientTransformation):
-        param_labels = param_labels.hyperparams["param_labels"]
-    groups: dict[Hashable, dict[str, tuple[int, ...]]] = {}
-    for label, subtree, path in _labelled(param_labels, params):
-        for inner, leaf in zip(_trees.leaf_paths(subtree), _trees.flatten(subtree)[0], strict=True):
-            whole = path if inner == "<root>" else f"{path}/{inner}".removeprefix("<root>/")
-            if leaf is not None:
-                groups.setdefault(label, {})[whole] = jnp.shape(leaf)
-    return Assignment(groups)
+        composition = param_labels.composition
+        if composition is None or composition.narrow is None:
+            raise ValueError(f"assignment: {param_labels!r} has no groups: it is no partition.")
+        labels: Sequence[Hashable] = composition.labels
+        trees = composition.narrow(params)
+    else:
+        each, _, treedef = split("assignment", "labels", resolve_mask(param_labels, params), params)
+        labels = list(dict.fromkeys(each))
+        masks = [treedef.unflatten([one == label for one in each]) for label in labels]
+        trees = [keep(mask, params) for mask in masks]
+    groups = {label: _shapes(tree) for label, tree in zip(labels, trees, strict=True)}
+    return Assignment({label: leaves for label, leaves in groups.items() if leaves})
 
 
-def _labelled(param_labels: Labels, params: PyTree) -> list[tuple[Hashable, PyTree, str]]:
-    tree = resolve_mask(param_labels, params)
-    labels, treedef = _trees.flatten(tree)
-    subtrees = treedef.flatten_up_to(params)
-    return list(zip(labels, subtrees, _trees.leaf_paths(tree), strict=True))
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = zip(_trees.leaf_paths(tree), _trees.flatten(tree)[0], strict=True)
+    return {path: jnp.shape(leaf) for path, leaf in leaves if leaf is not None}
 
 
 def partition(
@@ -124,7 +129,7 @@ def partition(
 
     Raises:
       ValueError: (from ``init``) a label has no transformation, or a transformation
-        no parameters; lists what exists.
+        no parameters; lists what exists. The labels do not match the parameters; by path.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> params = {"bias": jnp.ones(2), "kernel": jnp.ones((2, 3))}
@@ -138,17 +143,19 @@ def partition(
     keys = tuple(transforms)
     parts = tuple(adopt(tx) for tx in transforms.values())
 
-    def groups(tree: PyTree) -> list[GradientTransformation]:
+    def masks(tree: PyTree) -> list[PyTree]:
         if not _trees.flatten(tree)[0]:
-            return [masked(part, True) for part in parts]
-        labels, treedef = _trees.flatten(resolve_mask(param_labels, tree))
+            return [True] * len(keys)
+        labels, _, treedef = split("partition", "labels", resolve_mask(param_labels, tree), tree)
         return [
-            masked(
-                part,
-                treedef.unflatten([None if label is None else label == key for label in labels]),
-                mask_compatible_extra_args=mask_compatible_extra_args,
-            )
-            for key, part in zip(keys, parts, strict=True)
+            treedef.unflatten([None if label is None else label == key for label in labels])
+            for key in keys
+        ]
+
+    def groups(tree: PyTree) -> list[GradientTransformation]:
+        return [
+            masked(part, mask, mask_compatible_extra_args=mask_compatible_extra_args)
+            for part, mask in zip(parts, masks(tree), strict=True)
         ]
 
     def check(params: PyTree) -> None:
@@ -163,9 +170,9 @@ def partition(
             raise ValueError(f"partition: no parameter has the label(s) {names}. {exists}")
 
     def init(params: PyTree) -> optax.PartitionState:
+        each = zip(keys, groups(params), strict=True)
         if _trees.flatten(params)[0]:
             check(params)
-        each = zip(keys, groups(params), strict=True)
         return optax.PartitionState({key: group.init(params) for key, group in each})
 
     def update(
@@ -201,7 +208,13 @@ def partition(
         role="composite",
         elementwise=all(part.elementwise for part in parts),
         metric=metric if all(part.metric is not None for part in parts) else None,
-        composition=Composition(parts, tuple(map(str, keys)), states, rebuild),
+        composition=Composition(
+            parts,
+            tuple(map(str, keys)),
+            states,
+            rebuild,
+            narrow=lambda tree: [keep(mask, tree) for mask in masks(tree)],
+        ),
     )
 
 

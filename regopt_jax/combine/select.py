@@ -145,11 +145,22 @@ def resolve_mask(mask: Mask, tree: PyTree) -> PyTree:
     return mask(tree) if callable(mask) else mask
 
 
+def split(who: str, of: str, choices: PyTree, tree: PyTree) -> tuple[list[Any], list[PyTree], Any]:
+    """The leaves of ``choices``, a mask or labels, the subtrees under each, and its structure.
+
+    Raises:
+      ValueError: it is not a prefix of ``tree``; names the paths found on one side only.
+    """
+    leaves, treedef = _trees.flatten(choices)
+    advice = f"Give the {of} the structure of the parameters, or of a prefix of theirs."
+    subtrees = _trees.align(who, "parameters", tree, choices, treedef, of=of, advice=advice)
+    return leaves, subtrees, treedef
+
+
 def keep(mask_tree: PyTree, tree: PyTree) -> PyTree:
     """``tree`` with ``optax.MaskedNode`` where the mask is False."""
     masked = optax.MaskedNode()
-    leaves, treedef = _trees.flatten(mask_tree)
-    subtrees = treedef.flatten_up_to(tree)
+    leaves, subtrees, treedef = split("masked", "mask", mask_tree, tree)
     return treedef.unflatten(
         [
             sub if on or (on is None and sub is None) else masked

@@ -14,7 +14,6 @@ from regopt_jax import _trees
 from regopt_jax._core import GradientTransformation, adopt
 from regopt_jax._hyperparams import shown
 from regopt_jax._trees import PyTree
-from regopt_jax.combine.select import keep, resolve_mask
 from regopt_jax.regularizers.base import Regularizer
 
 _WIDTH = 72
@@ -123,7 +122,7 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
     if tx.composition is not None:
         count = len(tx.parts)
         states = tx.composition.states(state) if known else (None,) * count
-        narrowed = [_narrowed(tx, part_label, params) for part_label in tx.composition.labels]
+        narrowed = tx.composition.narrowed(params) if known else (None,) * count
         parts = zip(tx.parts, tx.composition.labels, states, narrowed, strict=True)
         inside = [_describe(*each) for each in parts]
     hidden = () if tx.composition is None else _CHOICES
@@ -150,38 +149,22 @@ def _long(value: Any) -> bool:
     return not callable(value) and not jax.tree_util.all_leaves([value])
 
 
-def _narrowed(tx: GradientTransformation, label: str, params: PyTree | None) -> PyTree | None:
-    """The parameters that the part called ``label`` of ``tx`` gets."""
-    if params is None:
-        return None
-    if tx.name in ("masked", "freeze"):
-        return keep(resolve_mask(tx.hyperparams["mask"], params), params)
-    if tx.name == "partition":
-        labels, treedef = _trees.flatten(resolve_mask(tx.hyperparams["param_labels"], params))
-        chosen = [None if one is None else str(one) == label for one in labels]
-        return keep(treedef.unflatten(chosen), params)
-    return params
-
-
 def _covers(tx: GradientTransformation, params: PyTree) -> str:
+    on = [leaf for leaf in _acts_on(tx, params) if leaf is not None]
+    elements = sum(int(np.prod(x.shape)) for x in on)
+    return f"{len(on)} {'leaf' if len(on) == 1 else 'leaves'}, {elements:,} elements"
+
+
+def _acts_on(tx: GradientTransformation, params: PyTree) -> list[Any]:
+    """The leaves to which ``tx`` does anything."""
     leaves, _ = _trees.flatten(params)
-    on = [leaf for leaf, acts in zip(leaves, _acts_on(tx, params), strict=True) if acts]
-    elements = sum(int(np.prod(x.shape)) for x in on if x is not None)
-    count = sum(x is not None for x in on)
-    return f"{count} {'leaf' if count == 1 else 'leaves'}, {elements:,} elements"
-
-
-def _acts_on(tx: GradientTransformation, params: PyTree) -> list[bool]:
-    """For each leaf whether ``tx`` does anything to it."""
-    leaves, treedef = _trees.flatten(params)
     regularizer = tx.hyperparams.get("regularizer")
     if isinstance(regularizer, Regularizer) and not tx.parts:
         masks = [_trees.flatten(term.where(params))[0] for term in regularizer.terms]
-        return [any(column) for column in zip(*masks, strict=True)]
-    if tx.name in ("masked", "freeze"):
-        mask = resolve_mask(tx.hyperparams["mask"], params)
-        return [bool(x) for x in treedef.flatten_up_to(jax.tree.broadcast(mask, params))]
-    return [True] * len(leaves)
+        return [leaf for leaf, *on in zip(leaves, *masks, strict=True) if any(on)]
+    if tx.composition is not None and tx.composition.narrow is not None:
+        return [x for tree in tx.composition.narrow(params) for x in _trees.flatten(tree)[0]]
+    return leaves
 
 
 def _size(count: int) -> str:

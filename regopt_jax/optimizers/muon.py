@@ -133,4 +133,4 @@ def muon(
         labels,
         all_used=False,
     )
-    return whole.named("muon", param_labels=labels)
+    return whole.named("muon")

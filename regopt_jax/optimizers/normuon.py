@@ -103,4 +103,4 @@ def normuon(
         labels,
         all_used=False,
     )
-    return whole.named("normuon", param_labels=labels)
+    return whole.named("normuon")

@@ -57,6 +57,8 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
             f"{inner.name} is not known. Use a chain of regopt_jax's transformations."
         )
 
+    across = not all(term.penalty.separable for term in regularizer.terms)
+
     def init(params: PyTree) -> Any:
         state = inner.init(params)
         return ProximalState(jnp.zeros([], jnp.int32), state) if regularizer.scheduled else state
@@ -84,10 +86,12 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
         name="proximal",
         role="composite",
         hyperparams={"regularizer": regularizer},
-        elementwise=inner.elementwise and all(t.penalty.separable for t in regularizer.terms),
+        elementwise=inner.elementwise and not across,
         metric=lambda state, params: metric_of(inner_state_of(state), params),
         in_place=in_place,
-        composition=Composition((inner,), (inner.name,), lambda s: (inner_state_of(s),), rebuild),
+        composition=Composition(
+            (inner,), (inner.name,), lambda s: (inner_state_of(s),), rebuild, across=across
+        ),
     )
 
 
@@ -146,7 +150,7 @@ def constant_norm(
         hyperparams={} if where is everything else {"where": where},
         metric=inner.metric,
         in_place=in_place,
-        composition=Composition((inner,), (inner.name,), lambda s: (s,), rebuild),
+        composition=Composition((inner,), (inner.name,), lambda s: (s,), rebuild, across=True),
     )
 
 

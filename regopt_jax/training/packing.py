@@ -17,48 +17,51 @@ def pack_for(tx: GradientTransformation, params: PyTree) -> Packed:
     Raises:
       ValueError: ``tx`` works elementwise on nothing; says why.
     """
-    leaves, treedef = _trees.flatten(params)
-    columns = [per_leaf(resolve_mask(choice, params), treedef) for choice in _choices(tx)]
-    labels = ["/".join(str(column[i]) for column in columns) or None for i in range(len(leaves))]
+    _, treedef = _trees.flatten(params)
+    paths = _trees.leaf_paths(params)
+    choices = list(_choices(tx, params))
+    labels = ["/".join(str(one.get(path)) for one in choices) or None for path in paths]
     stays = _stays(tx, params)
-    if leaves and all(stays):
+    if paths and stays.issuperset(paths):
         raise ValueError(
             f"train_step: {_not_elementwise(tx)} is not elementwise: what it does to an element "
             "depends on the array that holds it, which a packed buffer has lost. Use pack=False."
         )
-    return pack(params, treedef.unflatten(labels), keep=lambda _: treedef.unflatten(stays))
+    kept = treedef.unflatten([path in stays for path in paths])
+    return pack(params, treedef.unflatten(labels), keep=lambda _: kept)
 
 
-def _choices(tx: GradientTransformation) -> Iterator[Any]:
-    """The masks, labels and selectors by which parts of ``tx`` tell leaves apart."""
-    for name in ("mask", "param_labels", "where"):
-        if name in tx.hyperparams:
-            yield tx.hyperparams[name]
+def _choices(tx: GradientTransformation, params: PyTree) -> Iterator[dict[str, Any]]:
+    """By path, how parts of ``tx`` tell leaves apart: by masks, labels and selectors."""
     regularizer = tx.hyperparams.get("regularizer")
-    if isinstance(regularizer, Regularizer):
-        yield from (term.where for term in regularizer.terms)
-    for part in tx.parts:
-        yield from _choices(part)
+    terms = regularizer.terms if isinstance(regularizer, Regularizer) else ()
+    where = [tx.hyperparams["where"]] if "where" in tx.hyperparams else []
+    _, treedef = _trees.flatten(params)
+    for mask in (*where, *(term.where for term in terms)):
+        on = per_leaf(resolve_mask(mask, params), treedef)
+        yield dict(zip(_trees.leaf_paths(params), on, strict=True))
+    if tx.composition is None:
+        return
+    trees = tx.composition.narrowed(params)
+    if tx.composition.narrow is not None:
+        for label, tree in zip(tx.composition.labels, trees, strict=True):
+            yield dict.fromkeys(_trees.leaf_paths(tree), label)
+    for part, tree in zip(tx.parts, trees, strict=True):
+        yield from _choices(part, tree)
 
 
-def _stays(tx: GradientTransformation, params: PyTree) -> list[bool]:
-    leaves, treedef = _trees.flatten(params)
+def _stays(tx: GradientTransformation, params: PyTree) -> set[str]:
+    """The paths of the leaves that ``tx`` does not work elementwise on."""
     if tx.elementwise:
-        return [False] * len(leaves)
-    if all(part.elementwise for part in tx.parts):
-        return [True] * len(leaves)
-    inside = [_stays(part, params) for part in tx.parts]
-    if tx.name == "partition" and tx.composition is not None:
-        chosen = per_leaf(resolve_mask(tx.hyperparams["param_labels"], params), treedef)
-        by_label = dict(zip(tx.composition.labels, inside, strict=True))
-        return [x is not None and by_label[str(x)][i] for i, x in enumerate(chosen)]
-    if tx.name == "masked":
-        mask = resolve_mask(tx.hyperparams["mask"], params)
-        on = per_leaf(mask, treedef)
-        return [bool(m) and stays for m, stays in zip(on, inside[0], strict=True)]
-    return [any(column) for column in zip(*inside, strict=True)]
+        return set()
+    if tx.composition is None or tx.composition.across:
+        return set(_trees.leaf_paths(params))
+    pairs = zip(tx.parts, tx.composition.narrowed(params), strict=True)
+    return {path for part, tree in pairs for path in _stays(part, tree)}
 
 
 def _not_elementwise(tx: GradientTransformation) -> str:
+    if tx.composition is None or tx.composition.across:
+        return tx.name
     inside = [_not_elementwise(part) for part in tx.parts if not part.elementwise]
     return inside[0] if inside else tx.name

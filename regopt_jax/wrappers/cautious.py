@@ -85,5 +85,7 @@ def cautious(
         name="cautious",
         hyperparams={"descent": descent},
         role="composite",
-        composition=Composition((part,), (part.name,), lambda state: (state,), rebuild),
+        composition=Composition(
+            (part,), (part.name,), lambda state: (state,), rebuild, across=True
+        ),
     )

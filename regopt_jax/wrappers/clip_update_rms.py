@@ -83,5 +83,7 @@ def clip_update_rms(
         hyperparams={"threshold": threshold},
         role="composite",
         metric=metric,
-        composition=Composition((inner,), (inner.name,), lambda state: (state,), rebuild),
+        composition=Composition(
+            (inner,), (inner.name,), lambda state: (state,), rebuild, across=True
+        ),
     )

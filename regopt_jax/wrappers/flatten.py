@@ -79,7 +79,7 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
         role="composite",
         elementwise=part.elementwise,
         metric=None if part.metric is None else metric,
-        composition=Composition((part,), (part.name,), lambda s: (s,), rebuild),
+        composition=Composition((part,), (part.name,), lambda s: (s,), rebuild, across=True),
     )
 
 

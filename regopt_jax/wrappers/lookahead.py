@@ -37,6 +37,8 @@ def lookahead(
 
     Raises:
       ValueError: a hyperparameter out of its range.
+      TypeError: (from ``update``) the parameters are not ``LookaheadParams``; ``init`` takes
+        the fast ones alone too.
 
     Zhang et al., *Lookahead optimizer*, arXiv 1907.08610.
 
@@ -81,6 +83,7 @@ def lookahead(
         grads = _fast(updates)
         if params is None:
             raise _trees.params_needed("lookahead", grads)
+        _require_pair(params)
         steps, fast_state = part.update(grads, state.fast_state, params.fast, **extra)
         sync = due(state)
 
@@ -107,6 +110,7 @@ def lookahead(
     def in_place(
         grads: PyTree, state: optax.LookaheadState, params: optax.LookaheadParams, **extra: Any
     ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
+        _require_pair(params)
         fast, fast_state = part.step(_fast(grads), state.fast_state, params.fast, **extra)
 
         def follow(slow: Array, fast: Array) -> Array:
@@ -134,8 +138,22 @@ def lookahead(
         role="composite",
         elementwise=part.elementwise,
         in_place=in_place,
-        composition=Composition((part,), (part.name,), lambda s: (s.fast_state,), rebuild),
+        composition=Composition(
+            (part,),
+            (part.name,),
+            lambda s: (s.fast_state,),
+            rebuild,
+            narrow=lambda tree: (_fast(tree),),
+        ),
     )
+
+
+def _require_pair(params: Any) -> None:
+    if not isinstance(params, optax.LookaheadParams):
+        raise TypeError(
+            "lookahead: the parameters must be LookaheadParams, such as "
+            f"regopt_jax.LookaheadParams.init_synced(params), got a {type(params).__name__}."
+        )
 
 
 def _fast(tree: PyTree) -> PyTree:

@@ -84,6 +84,28 @@ def test_a_selector_that_matches_nothing():
         tx.init(PARAMS)
 
 
+@pytest.mark.parametrize("act", ["init", "update", "metric"])
+def test_a_mask_that_does_not_match_names_the_paths_on_one_side_only(act):
+    tx = ro.masked(ro.sgd(0.1), {"enc": True, "head": {"kernel": True}})
+    calls = {
+        "init": lambda: tx.init(PARAMS),
+        "update": lambda: tx.update(GRADS, optax.MaskedState(None), PARAMS),
+        "metric": lambda: tx.metric(optax.MaskedState(None), PARAMS),
+    }
+    with pytest.raises(ValueError, match=r"^masked: the mask tree does not match") as error:
+        calls[act]()
+    assert "of the mask only: head/kernel." in str(error.value)
+    assert "of the parameters only: dec/bias, dec/kernel." in str(error.value)
+
+
+@pytest.mark.parametrize("mask", ["w", {"enc": "w", "dec": False}])
+def test_a_mask_of_strings_is_refused(mask):
+    with pytest.raises(ValueError, match=r"masked: the mask has the string 'w'.*select\('w'\)"):
+        ro.masked(ro.sgd(0.1), mask)
+    with pytest.raises(ValueError, match=r"the string 'w'"):
+        ro.adamw(0.1, mask=mask)
+
+
 def test_the_metric_is_one_outside():
     tx = ro.masked(ro.sgd(0.1), {"enc": True, "dec": False})
     metric = jax.tree.broadcast(tx.metric(tx.init(PARAMS), PARAMS), PARAMS)

@@ -95,6 +95,24 @@ def test_assignment_of_a_partition():
     assert set(ro.assignment(tx, PARAMS).groups["matrix"]) == {"enc/kernel", "dec/kernel"}
 
 
+@pytest.mark.parametrize("name", ["mine", "partition"])
+def test_assignment_of_a_partition_by_another_name(name):
+    tx = ro.partition({"matrix": ro.sgd(0.1), "vector": ro.sgd(0.2)}, BY_RANK).named(name)
+    assert ro.assignment(tx, PARAMS) == ro.assignment(BY_RANK, PARAMS)
+
+
+def test_assignment_of_muon():
+    assert ro.assignment(ro.muon(0.1), PARAMS).groups == {
+        "muon": {"dec/kernel": (1, 2), "enc/kernel": (2, 2)},
+        "adam": {"dec/bias": (1,), "enc/bias": (2,)},
+    }
+
+
+def test_assignment_of_a_transformation_without_groups():
+    with pytest.raises(ValueError, match=r"assignment: adam\(.*\) has no groups"):
+        ro.assignment(ro.adam(0.1), PARAMS)
+
+
 def test_assignment_leaves_none_out():
     groups = ro.assignment({"a": "x", "b": "x"}, {"a": jnp.ones(2), "b": None}).groups
     assert groups == {"x": {"a": (2,)}}
@@ -136,6 +154,20 @@ def test_a_label_without_a_transformation():
         tx.init(PARAMS)
     assert "dec/bias  (1,)" in str(e.value)
     assert "['matrix']" in str(e.value)
+
+
+def test_labels_that_do_not_match_name_the_paths_on_one_side_only():
+    labels = {"enc": "a", "head": "a"}
+    tx = ro.partition({"a": ro.sgd(0.1)}, labels)
+    state = optax.PartitionState({"a": optax.MaskedState(None)})
+    only = r"of the labels only: head\. .* of the parameters only: dec/bias, dec/kernel\."
+    for who, call in {
+        "partition": lambda: tx.init(PARAMS),
+        "partition: ": lambda: tx.update(GRADS, state, PARAMS),
+        "assignment": lambda: ro.assignment(labels, PARAMS),
+    }.items():
+        with pytest.raises(ValueError, match=f"^{who}.*label tree does not match.*{only}"):
+            call()
 
 
 def test_a_transformation_without_parameters():

@@ -35,6 +35,36 @@ def test_groups_of_a_partition_name_their_leaves_and_their_states():
     assert partition.state_bytes == decay.state_bytes + plain.state_bytes
 
 
+GROUPS = {"matrix": ro.sgd(0.1), "vector": ro.adam(0.1)}
+BY_RANK = ro.label_by({"matrix": ro.select(ndim=2)}, default="vector")
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [ro.muon(0.1), ro.normuon(0.1), ro.partition(GROUPS, BY_RANK).named("mine")],
+    ids=["muon", "normuon", "a partition by another name"],
+)
+def test_groups_are_told_apart_whatever_the_whole_is_called(tx):
+    described = ro.describe(tx, PARAMS)
+    assert described.covers == "4 leaves, 23 elements"
+    assert [part.covers for part in described.parts] == [
+        "2 leaves, 18 elements",
+        "2 leaves, 5 elements",
+    ]
+
+
+def test_a_mask_by_another_name_covers_what_it_selects():
+    tx = ro.masked(ro.add_decayed_weights(0.1), KERNELS).named("decay")
+    described = ro.describe(tx, PARAMS)
+    assert described.covers == described.parts[0].covers == "2 leaves, 18 elements"
+
+
+def test_what_runs_on_the_fast_parameters_sees_their_paths():
+    tx = ro.lookahead(ro.adamw(0.1, mask=KERNELS), 5, 0.5)
+    described = ro.describe(tx, ro.LookaheadParams.init_synced(PARAMS))
+    assert described.parts[0].parts[1].covers == "2 leaves, 18 elements"
+
+
 def test_a_part_that_acts_on_some_leaves_says_which():
     decayed = ro.add_decayed_weights(0.1, mask=KERNELS)
     assert ro.describe(decayed, PARAMS).covers == "2 leaves, 18 elements"

@@ -51,6 +51,22 @@ TRANSFORMATIONS = {
         {"a": ro.proximal(ro.adam(1e-2), ro.group_lasso(1e-2)), "b": ro.adam(1e-3)},
         ro.label_by({"a": ro.select("**/kernel")}, default="b"),
     ),
+    "muon": lambda: ro.muon(1e-2),
+    "normuon": lambda: ro.normuon(1e-2, weight_decay=0.1),
+    "a partition by another name": lambda: ro.partition(
+        {"a": ro.adam(1e-3), "b": ro.sgd(0.1, 0.9)},
+        ro.label_by({"a": ro.select("**/bias")}, default="b"),
+    ).named("mine"),
+    "groups within a mask": lambda: ro.chain(
+        ro.masked(
+            ro.partition(
+                {"a": ro.scale_by_adam(), "b": ro.trace(0.9)},
+                ro.label_by({"a": ro.select("**/bias"), "b": ro.select("layer*/kernel")}),
+            ),
+            ro.select("layer*/*"),
+        ),
+        ro.scale_by_learning_rate(1e-2),
+    ),
 }
 
 
@@ -150,6 +166,28 @@ def test_what_is_not_elementwise_is_refused_with_the_reason():
     rows = ro.leafwise(lambda g: g - jnp.mean(g), name="centre", role="gradient", elementwise=False)
     with pytest.raises(ValueError, match="centre is not elementwise"):
         rows.init(ro.pack({"a": jnp.ones(2), "b": jnp.ones(2)}))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tx: ro.proximal(tx, ro.group_lasso(0.1)),
+        ro.constant_norm,
+        ro.clip_update_rms,
+        ro.cautious,
+    ],
+    ids=["proximal", "constant_norm", "clip_update_rms", "cautious"],
+)
+def test_what_works_across_elements_keeps_arrays_apart_that_its_parts_do_not(wrap):
+    centre = ro.leafwise(
+        lambda g: g - jnp.mean(g),
+        name="centre", role="gradient", elementwise=False, metric=lambda: 1.0,
+    )  # fmt: skip
+    groups = ro.label_by({"a": ro.select("head")}, default="b")
+    tx = wrap(ro.partition({"a": centre, "b": ro.scale_by_rms()}, groups))
+    params = parameters()
+    with pytest.raises(ValueError, match=f"{tx.name} is not elementwise"):
+        ro.TrainState.create(params, tx).pack(tx)
 
 
 def test_sharded_arrays_are_left_alone():

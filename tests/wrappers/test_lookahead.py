@@ -67,6 +67,21 @@ def test_regularised_on_the_fast_steps():
     assert repr(tx) == repr(inside)
 
 
+@pytest.mark.parametrize("run", ["update", "step"])
+def test_parameters_that_are_no_pair_are_refused_by_name(run):
+    tx = ro.lookahead(ro.adam(0.1), 3, 0.5)
+    state = tx.init(START)
+    with pytest.raises(TypeError, match=r"lookahead: .*LookaheadParams\.init_synced\(params\)"):
+        getattr(tx, run)(GRADS, state, START)
+
+
+def test_a_training_step_refuses_parameters_that_are_no_pair():
+    tx = ro.lookahead(ro.sgd(0.1), 2, 0.5)
+    step = ro.train_step(lambda p: jnp.sum(p["w"] ** 2) + p["b"], tx)
+    with pytest.raises(TypeError, match=r"got a dict"):
+        step(ro.TrainState.create(START, tx))
+
+
 def test_init_takes_the_fast_parameters_alone():
     tx = ro.lookahead(ro.adam(0.1), 3, 0.5)
     assert jax.tree.structure(tx.init(START)) == jax.tree.structure(tx.init(PARAMS))

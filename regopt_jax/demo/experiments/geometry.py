@@ -147,7 +147,7 @@ class Conditioning(NamedTuple):
       strengths: λ.
       condition: κ of the Hessian XᵀX/n + λI.
       steps: of gradient descent at its best rate until the gradient is a thousandth.
-      test: the accuracy of the sign where it stopped.
+      test: the accuracy of the sign of what the exact solution predicts.
     """
 
     strengths: jax.Array
