@@ -211,6 +211,53 @@ def test_arrays_are_converted_to_our_layout(torch):
     assert_close([jax.tree.map(np.transpose, p) for p in ours], after[BEFORE:])
 
 
+LAYOUTS = {
+    "kernel": ((3, 4), (1, 0)),
+    "square": ((3, 3), (1, 0)),
+    "column": ((3, 1), (1, 0)),
+    "row": ((1, 3), (1, 0)),
+    "stack": ((2, 3, 4), (0, 2, 1)),
+    "as it is": ((2, 4, 3), (0, 1, 2)),
+    "batch": ((2, 3, 1, 4), (1, 0, 3, 2)),
+    "bias": ((4,), (0,)),
+    "one": ((1,), (0,)),
+}
+
+
+def test_adafactors_rows_and_columns_are_converted_to_our_layout(torch):
+    first, gradients = draw({name: shape for name, (shape, _) in LAYOUTS.items()})
+    state_dict, middle, after = torch_run(optimizer("Adafactor", lr=0.01), first, gradients)
+
+    def convert(path, x):
+        shape, order = LAYOUTS[path]
+        assert x.shape == shape
+        return x.transpose(order)
+
+    def converted(tree):
+        return {name: convert(name, np.asarray(x)) for name, x in tree.items()}
+
+    with jax.enable_x64(True):
+        params = converted(middle)
+        tx, state = rt.from_torch(state_dict, params, names=list(LAYOUTS), convert=convert)
+        ours = follow(tx, state, params, map(converted, gradients[BEFORE:]))
+    assert_close(ours, list(map(converted, after[BEFORE:])))
+
+
+@pytest.mark.parametrize(
+    ("convert", "message"),
+    [
+        (lambda path, x: x.transpose(2, 3, 1, 0), r"Adafactor's rows and columns .* 'conv'"),
+        (lambda path, x: x, r"row_var of the leaf at 'conv' .* \(4, 3, 2, 1\), not \(2, 2, 3, 1\)"),
+    ],
+)  # fmt: skip
+def test_rows_and_columns_that_the_layout_mixes_are_refused(torch, convert, message):
+    first, gradients = draw({"conv": (4, 3, 2, 2)})
+    state_dict, middle, _ = torch_run(optimizer("Adafactor", lr=0.01), first, gradients)
+    ours = {"conv": middle["conv"].transpose(2, 3, 1, 0)}
+    with pytest.raises(ValueError, match=message):
+        rt.from_torch(state_dict, ours, convert=convert)
+
+
 def test_bfloat16_tensors_keep_their_values(torch):
     weight = torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
     adam = torch.optim.Adam([weight])

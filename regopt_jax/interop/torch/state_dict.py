@@ -1,6 +1,7 @@
 """A PyTorch run continued: its optimiser's ``state_dict()`` as a transformation and a state."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ import optax
 from regopt_jax import _trees
 from regopt_jax._core import GradientTransformation, adopt
 from regopt_jax._trees import PyTree
-from regopt_jax.interop.torch.adafactor import AdafactorState
+from regopt_jax.interop.torch.adafactor import AdafactorState, relaid
 from regopt_jax.interop.torch.asgd import AverageState
 from regopt_jax.interop.torch.groups import optimizer
 from regopt_jax.interop.torch.moments import AmsgradState
@@ -35,6 +36,7 @@ SLOTS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
     AverageState: {"ax": ("ax",)},
     AdafactorState: {key: (key,) for key in ("row_var", "col_var", "variance")},
 }
+FACTORS = ("row_var", "col_var")
 KEYS = {key for fields in SLOTS.values() for keys in fields.values() for key in keys}
 
 
@@ -68,7 +70,8 @@ def from_torch(
         with the hyperparameters in the groups, whose ``lr`` is the one last set.
       names: the paths of our leaves in PyTorch's order.
       convert: ``convert(path, array)`` is PyTorch's array in our layout, such as its
-        transpose; applied to whatever has the parameter's shape.
+        transpose; applied to whatever has the parameter's shape. Adafactor's means of rows
+        and columns follow it, as far as it keeps them or swaps the two.
       step: the number of steps done, where PyTorch does not count them (SGD, Muon) and a
         schedule needs it.
 
@@ -157,13 +160,28 @@ class _Fill:
         key = next((key for key in held if key in state), None)
         if key is None:
             return slot
-        array = state[key] if self.convert is None else self.convert(path, state[key])
+        array = self.converted(path, key, state)
         if np.shape(array) != slot.shape:
             raise ValueError(
                 f"from_torch: the {key} of the leaf at '{path}' has shape {np.shape(array)}, "
                 f"not {slot.shape}; names= sets the order and convert= the layout."
             )
         return jnp.asarray(array, slot.dtype)
+
+    def converted(self, path: str, key: str, state: Mapping[str, Any]) -> Any:
+        """An array of PyTorch's in our layout."""
+        if self.convert is None:
+            return state[key]
+        convert = partial(self.convert, path)
+        if key not in FACTORS:
+            return convert(state[key])
+        factors = relaid(state["row_var"], state["col_var"], convert)
+        if factors is None:
+            raise ValueError(
+                f"from_torch: Adafactor's rows and columns are PyTorch's last two axes, which "
+                f"convert= moves apart for the leaf at '{path}'; only their places may change."
+            )
+        return factors[FACTORS.index(key)]
 
 
 def _match(
