@@ -15,8 +15,9 @@ from regopt_jax.transforms.momentum import bias, moving_average, unbiased
 
 
 class _Now(NamedTuple):
-    """The shares spent of the fast mean and of the second moment; β₃ and α."""
+    """The steps that the slow mean has seen before; the shares spent of the others; β₃ and α."""
 
+    slow: Array
     fast: Array
     nu: Array
     b3: ArrayLike
@@ -38,6 +39,8 @@ def scale_by_ademamix(
        \qquad s_t = β_3 s_{t-1} + (1-β_3) g_t
 
     with m and r as in :func:`scale_by_adam`. The slow mean fills from zero, uncorrected.
+    A steady gradient g steps by :math:`g\,(1 + α(1-β_3^t))` over the root, so the metric is the
+    root over :math:`1 + α(1-β_3^t)`.
 
     Args:
       b1, b2: β₁, β₂ in [0, 1).
@@ -71,19 +74,25 @@ def scale_by_ademamix(
 
     def context(step: Step) -> _Now:
         t, slow = optax.safe_increment(step.count), step.state.count_m2
-        return _Now(
-            bias(b1, t), bias(b2, t), _hyperparams.at(b3, slow), _hyperparams.at(alpha, slow)
-        )
+        if step.updates is None:
+            slow = _hyperparams.previous(slow)
+        b3_now, alpha_now = _hyperparams.at(b3, slow), _hyperparams.at(alpha, slow)
+        return _Now(slow, bias(b1, t), bias(b2, t), b3_now, alpha_now)
+
+    def root(r: Array, now: _Now) -> Array:
+        return jnp.sqrt(unbiased(r, now.nu) + eps_root) + eps
 
     def metric(m: Array, s: Array, r: Array, now: _Now) -> Array:
-        return jnp.sqrt(unbiased(r, now.nu) + eps_root) + eps
+        real = abs_sq(r).dtype
+        share = bias(now.b3, optax.safe_increment(now.slow)).astype(real)
+        return root(r, now) / (1 + jnp.asarray(now.alpha, real) * share)
 
     def update(g: Array, m: Array, s: Array, r: Array, now: _Now) -> tuple[Array, ...]:
         mixed = jnp.asarray(now.alpha, abs_sq(g).dtype)
         m = moving_average(g, m, b1)
         s = moving_average(g, s, now.b3 if callable(b3) else b3)
         r = moving_average(abs_sq(g), r, b2)
-        return (unbiased(m, now.fast) + mixed * s) / metric(m, s, r, now), m, s, r
+        return (unbiased(m, now.fast) + mixed * s) / root(r, now), m, s, r
 
     def start(params: PyTree) -> Array:
         return jnp.zeros([], jnp.int32)

@@ -71,8 +71,9 @@ def trace(
     .. math:: v_t = ρ v_{t-1} + (1-d) g_t, \qquad u_t = v_t
        \quad\text{or, Nesterov,}\quad u_t = g_t + ρ v_t
 
-    A steady gradient g steps by :math:`g (1-d)/(1-ρ)`, so the metric is
-    :math:`(1-ρ)/(1-d)`: with it a proximal map has the fixed points of the objective.
+    A steady gradient g steps by :math:`g (1-d)/(1-ρ)`, so the metric is :math:`(1-ρ)/(1-d)`,
+    for Nesterov :math:`(1-ρ)/(1-ρd)`: with it a proximal map has the fixed points of the
+    objective. There is none for ρ = 1, under which steady steps grow forever.
 
     Args:
       decay: ρ in [0, 1], usually 0.9.
@@ -107,7 +108,7 @@ def trace(
         return jnp.where(step.count == 0, 1.0, 1.0 - dampening)
 
     def metric(v: Array, *_: Array) -> ArrayLike:
-        return (1 - decay) / (1 - dampening)
+        return (1 - decay) / (1 - (decay * dampening if nesterov else dampening))
 
     return leafwise(
         update,
@@ -117,7 +118,7 @@ def trace(
         state=DampenedTraceState if dampened else optax.TraceState,
         init=init,
         context=weight if dampened else None,
-        metric=metric,
+        metric=None if isinstance(decay, int | float) and decay == 1 else metric,
     )
 
 

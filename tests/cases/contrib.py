@@ -246,7 +246,10 @@ MADGRAD = {"optax_dtype": jnp.float32, "differences": True}
 
 
 def mixed_mean(g, state, t):
-    return jax.tree.map(lambda m, s: m / (1 - 0.9**t) + 6.0 * s, state.m1, state.m2)
+    def one(m, s):
+        return (m / (1 - 0.9**t) + 6.0 * s) / (1 + 6.0 * (1 - 0.99**t))
+
+    return jax.tree.map(one, state.m1, state.m2)
 
 
 MOMENTS = [

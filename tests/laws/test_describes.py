@@ -10,7 +10,7 @@ import pytest
 
 from tests.cases import CASES
 from tests.laws import runs
-from tests.laws.runs import FLOAT64, STEPS, at, close, home, ours
+from tests.laws.runs import FLOAT64, STEPS, Layer, at, close, home, ours
 
 rows = pytest.mark.parametrize("case", CASES, ids=repr)
 WITH_METRIC = [case for case in CASES if case.ours().metric]
@@ -47,6 +47,50 @@ def test_the_metric_is_a_positive_real_diagonal(case):
 
 
 CHAINS = [c for c in WITH_METRIC if c.ours().composition and c.ours().composition.sequential]
+# Whose step is not proportional to a gradient that stays the same, and why.
+UNSTEADY = {
+    "its metric is that of a sign": {
+        "scale_by_sign", "sign_sgd", "signum", "scale_by_lion", "lion", "scale_by_rprop", "rprop",
+    },
+    "acts on what the step leaves": {"proximal", "constant_norm", "keep_params_nonnegative"},
+    "adds noise": {"add_noise", "noisy_sgd"},
+    "takes the mean away": {"centralize"},
+    "its row clips a step of Adam's usual size": {"stable_adamw"},
+}  # fmt: skip
+STEADY = [
+    case
+    for case in WITH_METRIC
+    if not any(case.public_name in names for names in UNSTEADY.values())
+    # Its momentum remembers the rates of a schedule that falls.
+    and case.name != "rmsprop-nesterov-bias_correction"
+]
+
+
+@pytest.mark.parametrize("case", STEADY, ids=repr)
+def test_a_gradient_that_stays_the_same_is_divided_by_the_metric(case):
+    """Once the moments have settled; so a proximal map undoes the step at a solution."""
+    with runs.session(FLOAT64, case.theirs_inside):
+        g = {"dense": Layer(jnp.array([[1e-4, -2e-4], [3e-5, 1e-4]]), jnp.array([-1e-4, 5e-5]))}
+        w = jax.tree.map(jnp.zeros_like, g)
+        tx = case.ours()
+
+        @jax.jit
+        def settled():
+            def step(carry, _):
+                _, state = carry
+                return tx.update(g, state, w), None
+
+            (updates, state), _ = jax.lax.scan(step, (g, tx.init(w)), None, length=2000)
+            return updates, tx.metric(state, w)
+
+        tolerance = max(1e-4, runs.rounding(case)(jnp.float64))
+        for u, d, slope in zip(*map(jax.tree.leaves, (*settled(), g)), strict=True):
+            moving = np.isfinite(np.broadcast_to(d, u.shape))
+            gradient = np.abs(u * d)[moving]
+            np.testing.assert_allclose(gradient, np.abs(slope)[moving], rtol=tolerance)
+            assert np.all(u[~moving] == 0)
+
+
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=repr)

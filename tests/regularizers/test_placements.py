@@ -242,12 +242,28 @@ def test_proximal_l2_is_implicit_weight_decay():
     np.testing.assert_allclose(path, expected, rtol=1e-12, atol=1e-14)
 
 
+FALLING = ro.linear_schedule(0.05, 0.0, 3000)
+REACHING = {
+    "adam": ro.adam(FALLING),
+    "nadam": ro.nadam(FALLING),
+    "rmsprop": ro.rmsprop(FALLING),
+    "adabelief": ro.adabelief(FALLING),
+    "adan": ro.adan(FALLING),
+    "ademamix": ro.ademamix(ro.linear_schedule(0.01, 0.0, 3000), b3=0.99, alpha=2.0),
+    "momentum": ro.sgd(STEP, momentum=0.9),
+    "dampened nesterov": ro.chain(ro.trace(0.9, True, dampening=0.5), ro.scale(-STEP)),
+    "optimistic adam": ro.optimistic_adam_v2(FALLING),
+}
+
+
 @pytest.mark.usefixtures("x64")
-def test_proximal_adam_reaches_the_lasso():
+@pytest.mark.parametrize("name", REACHING)
+def test_proximal_reaches_the_lasso(name):
+    """A metric of another size would give the solution of another strength."""
     from sklearn.linear_model import Lasso
 
     strength = 0.7
-    path = train(ro.proximal(ro.adam(ro.linear_schedule(0.05, 0.0, 3000)), ro.l1(strength)), 3000)
+    path = train(ro.proximal(REACHING[name], ro.l1(strength)), 3000)
     lasso = Lasso(alpha=strength / 20, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(A, Y)
     np.testing.assert_allclose(path[-1], lasso.coef_, atol=1e-4)
     np.testing.assert_array_equal(path[-1] == 0, lasso.coef_ == 0)
@@ -364,6 +380,8 @@ def test_proximal_says_what_has_no_metric():
         ro.proximal(ro.chain(ro.clip(1.0), optax.scale_by_adam(), ro.scale(-0.1)), ro.l1(0.1))
     with pytest.raises(ValueError, match="proximal: accumulate has no metric"):
         ro.proximal(ro.chain(ro.accumulate(ro.adam(0.1), 2), ro.scale(0.5)), ro.l1(0.1))
+    with pytest.raises(ValueError, match="proximal: trace has no metric"):
+        ro.proximal(ro.sgd(0.1, momentum=1.0), ro.l1(0.1))
 
 
 def test_proximal_needs_parameters():
