@@ -89,6 +89,24 @@ def leafwise(
 
     The arithmetic runs in the widest dtype of its inputs; a slot keeps the dtype
     that ``init`` gave it.
+
+    Raises:
+      TypeError: (from ``init``) a parameter has no gradient, by path; (from ``update``) the
+        state is of another transformation.
+      ValueError: (from ``update``) a tree or a shape differs from what ``init`` got, by path;
+        the parameters are needed and missing.
+
+    >>> import jax.numpy as jnp, optax
+    >>> tx = leafwise(
+    ...     lambda g, m: (0.9 * m + g, 0.9 * m + g),
+    ...     name="heavy_ball",
+    ...     role="precondition",
+    ...     state=optax.TraceState,
+    ...     init=jnp.zeros_like,
+    ... )
+    >>> w = {"w": jnp.array([1.0, -2.0])}
+    >>> tx.update(w, tx.init(w))[1]
+    TraceState(trace={'w': Array([ 1., -2.], dtype=float32)})
     """
     fields = state._fields
     slots_of = [field for field in fields if field != counter and field not in scalars]

@@ -29,7 +29,7 @@ class Entry:
     Attributes:
       name: as one writes it after ``import regopt_jax``.
       kind: one of :data:`KINDS`.
-      equation: its docstring's first as text; of what has none, the parts it chains.
+      equation: its docstring's as text; of what has none, the parts it chains.
       bytes_per_parameter: of its state for one float32 matrix, a wrapper's without what it
         wraps; ``None`` where no state could be made from ordinary arguments.
       elementwise, metric: see :class:`GradientTransformation`; ``None`` likewise.

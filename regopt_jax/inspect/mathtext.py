@@ -45,14 +45,14 @@ _SYMBOLS = {
 
 
 def equation(docstring: str | None) -> str:
-    r"""The first ``.. math::`` of a docstring as one line of text; empty without one.
+    r"""The ``.. math::`` of a docstring as one line of text; empty without one.
 
     >>> equation(r".. math:: u = \frac{m_t}{\sqrt{r_t} + ε}")
     'u = mₜ/(√rₜ + ε)'
     """
     block = r"^\.\. math::\s*(.+(?:\n +\S.*)*)"
-    found = re.search(block, inspect.cleandoc(docstring or ""), re.MULTILINE)
-    return as_text(found[1]) if found else ""
+    found = re.findall(block, inspect.cleandoc(docstring or ""), re.MULTILINE)
+    return ", ".join(map(as_text, found))
 
 
 def as_text(latex: str) -> str:
@@ -143,7 +143,7 @@ def _script(kind: str, text: str) -> str:
     table = _SUBSCRIPTS if kind == "_" else _SUPERSCRIPTS
     if text and all(c in table for c in text):
         return "".join(table[c] for c in text)
-    return f"{kind}{text}" if text.isalnum() else f"{kind}({text})"
+    return f"{kind}{text}" if len(text) == 1 else f"{kind}({text})"
 
 
 def _bracketed(text: str) -> str:

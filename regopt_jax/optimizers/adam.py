@@ -95,7 +95,17 @@ def nadam(
     *,
     nesterov: bool = True,
 ) -> GradientTransformation:
-    """Adam with Nesterov momentum: :func:`adam` with ``nesterov=True``.
+    r"""Adam with Nesterov momentum: :func:`adam` with ``nesterov=True``.
+
+    .. math:: W ← W - α\, \tilde m_t / (\sqrt{\hat r_t} + ε), \qquad
+       \tilde m_t = β_1 \frac{m_t}{1-β_1^{t+1}} + (1-β_1) \frac{g_t}{1-β_1^t}
+
+    Args:
+      learning_rate: α ≥ 0 or a schedule.
+      b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
 
     Dozat, *Incorporating Nesterov momentum into Adam*, ICLR workshop 2016.
 
@@ -119,9 +129,22 @@ def nadamw(
     *,
     nesterov: bool = True,
 ) -> GradientTransformation:
-    """NAdam with decoupled weight decay: :func:`adamw` with ``nesterov=True``.
+    r"""NAdam with decoupled weight decay: :func:`adamw` with ``nesterov=True``.
 
-    >>> import jax.numpy as jnp
+    .. math:: W ← W - α \left(\tilde m_t / (\sqrt{\hat r_t} + ε) + λ W\right)
+
+    with :func:`nadam`'s :math:`\tilde m_t`.
+
+    Args:
+      learning_rate: α ≥ 0 or a schedule.
+      b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
+      weight_decay: λ ≥ 0 or a schedule; multiplied by α.
+      mask: which leaves to decay; see :func:`masked`.
+
+    Raises:
+      ValueError: a hyperparameter out of its range.
+
+        >>> import jax.numpy as jnp
     >>> tx, w = nadamw(0.1, weight_decay=0.5), jnp.array(2.0)
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.2474

@@ -147,6 +147,10 @@ def scale_by_shape(
       consistent_rms: ρ ≥ 0, for a root-mean-square of ρ in the second form; the first
         when ``None``.
 
+    Raises:
+      ValueError: ``consistent_rms`` out of its range; (from ``update``) a leaf that is not a
+        matrix and has no dimension numbers, by path.
+
     Liu et al., *Muon is scalable for LLM training*, arXiv 2502.16982.
 
     >>> import jax.numpy as jnp

@@ -34,6 +34,10 @@ def scale(step_size: ArrayLike) -> GradientTransformation:
     Args:
       step_size: the factor s, a scalar; negative to descend.
 
+    Raises:
+      TypeError: ``step_size`` is not a number.
+      ValueError: it is not finite.
+
     >>> import jax.numpy as jnp
     >>> tx = scale(-0.5)
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
@@ -49,6 +53,9 @@ def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
     Args:
       step_size_fn: from the number of updates done (an int32 scalar) to the factor;
         negative to descend.
+
+    Raises:
+      TypeError: ``step_size_fn`` is no function.
 
     >>> import jax.numpy as jnp
     >>> tx = scale_by_schedule(lambda t: -1.0 / (t + 1))

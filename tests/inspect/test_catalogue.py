@@ -1,5 +1,6 @@
 """The table of everything public, on the page, on the screen and against the code."""
 
+import inspect
 import pathlib
 
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from rich.cells import cell_len
 import regopt_jax as ro
 from regopt_jax import __main__
 from regopt_jax.inspect import catalogue, ordinary
+from tests.cases import CASES
 
 PAGE = pathlib.Path(__file__).parent.parent.parent / "docs" / "catalogue.md"
 ENTRIES = {entry.name: entry for entry in catalogue.catalogue()}
@@ -18,6 +20,16 @@ ENTRIES = {entry.name: entry for entry in catalogue.catalogue()}
 def test_the_page_is_up_to_date():
     """If not: ``python -m regopt_jax list --markdown > docs/catalogue.md``."""
     assert PAGE.read_text(encoding="utf-8") == catalogue.markdown()
+
+
+REFUSED = {case.make.func for case in CASES if case.wrong}
+
+
+@pytest.mark.parametrize(("name", "function"), list(catalogue.public()))
+def test_every_docstring_is_complete(name, function):
+    assert ">>> " in function.__doc__
+    assert "Args:" in function.__doc__ or not inspect.signature(function).parameters
+    assert "Raises:" in function.__doc__ or function not in REFUSED
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -10,6 +10,8 @@ from regopt_jax.inspect.mathtext import as_text, equation
         (r"η_{max}", "ηₘₐₓ"),
         (r"Q_L g_{t,i}", "Q_L g_(t,i)"),
         (r"ab^{1/2}", "ab^(1/2)"),
+        (r"0.96^{tψ}", "0.96^(tψ)"),
+        (r"x_{ab} y_{μ}", "x_(ab) y_μ"),
         (r"\frac{a+b}{\sqrt{c}}", "(a+b)/√c"),
         (r"\sqrt{r_t + ε}", "√(rₜ + ε)"),
         (r"\sqrt x", "√x"),
@@ -36,7 +38,7 @@ def test_as_text(latex, text):
     assert as_text(latex) == text
 
 
-def test_equation_takes_the_first_with_all_its_lines():
+def test_equation_takes_all_with_all_their_lines():
     docstring = r"""Title.
 
     .. math:: a = b, \quad
@@ -47,6 +49,6 @@ def test_equation_takes_the_first_with_all_its_lines():
     Args:
       x: not it.
     """
-    assert equation(docstring) == "a = b, c = d"
+    assert equation(docstring) == "a = b, c = d, e = f"
     assert equation("Title.\n\n.. math::\n\n   g = h\n\nMore.") == "g = h"
     assert equation("Title only.") == equation(None) == ""
