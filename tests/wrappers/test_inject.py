@@ -1,3 +1,5 @@
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import regopt_jax as ro
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array(0.5)}
+MATRIX = {"w": jnp.eye(3) + 0.5}
 GRADS = {"w": jnp.array([0.3, 4.0, -0.2]), "b": jnp.array(-1.5)}
 RISING = ro.linear_schedule(0.0, 1.0, 10)
 MAKERS = {
@@ -125,6 +128,71 @@ def test_static_arguments():
     assert "learning_rate" not in tx.init(PARAMS).hyperparams
     with pytest.raises(ValueError, match=r"static_args has \['rate'\], but the arguments are"):
         ro.inject_hyperparams(ro.adam, static_args="rate")
+
+
+@pytest.mark.parametrize("name", ["muon", "soap", "shampoo", "adafactor"])
+def test_integers_by_annotation_are_static(name):
+    make = getattr(ro, name)
+    tx = ro.inject_hyperparams(make)(0.1)
+    state = tx.init(MATRIX)
+    integers = {k for k, p in inspect.signature(make).parameters.items() if p.annotation is int}
+    assert integers
+    assert not integers & set(state.hyperparams)
+    for run in (tx.update, jax.jit(tx.update)):
+        updates, _ = run(MATRIX, state, MATRIX)
+        close(updates, make(0.1).update(MATRIX, make(0.1).init(MATRIX), MATRIX)[0])
+
+
+def test_an_integer_annotated_as_text_is_static_and_an_array_is_not():
+    def make(k: "int", factor: "float"):
+        return ro.chain(ro.apply_every(k), ro.scale(factor))
+
+    def hyperparams(k):
+        return set(ro.inject_hyperparams(make)(k, 2.0).init(PARAMS).hyperparams)
+
+    assert hyperparams(2) == {"factor"}
+    assert hyperparams(jnp.array(2)) == {"k", "factor"}
+
+
+def test_a_number_that_is_needed_is_named():
+    def make(rate, times, power=1.0):
+        return ro.chain(*(ro.scale(2.0) for _ in range(times)), ro.sgd(rate * power))
+
+    tx = ro.inject_hyperparams(make)(0.1, 3)
+    with pytest.raises(TypeError, match=r"chain needs the numbers of \['times'\] .*static_args"):
+        jax.jit(tx.init)(PARAMS)
+    state = tx.init(PARAMS)
+    for update in (tx.update, jax.jit(tx.update)):
+        with pytest.raises(TypeError, match=r"the numbers of \['times'\] .*static_args"):
+            update(GRADS, state)
+    tx = ro.inject_hyperparams(make, static_args="times")(0.1, 3)
+    close(tx.update(GRADS, tx.init(PARAMS))[0], jax.tree.map(lambda g: -0.8 * g, GRADS))
+    tx = ro.inject_hyperparams(ro.recommended)(100)
+    with pytest.raises(TypeError, match=r"recommended needs the numbers of \['warmup'\]"):
+        tx.update(MATRIX, tx.init(MATRIX), MATRIX)
+
+
+def test_an_error_of_anything_else_stays_as_it_is():
+    def make(rate):
+        def update(updates, state, params=None, *, value):
+            return (updates if value > 0 else params), state
+
+        return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+    tx = ro.inject_hyperparams(make)(0.1)
+    with pytest.raises(jax.errors.TracerBoolConversionError):
+        tx.update(GRADS, tx.init(PARAMS), PARAMS, value=1.0)
+
+
+@pytest.mark.parametrize("mask", [
+    lambda params: jax.tree.map(lambda w: w.ndim > 1, params),
+    lambda params: {"w": True, "b": False},
+    lambda params: params["w"],
+])  # fmt: skip
+def test_a_function_that_is_no_schedule_is_named(mask):
+    with pytest.raises(TypeError, match=r"mask=<lambda> was taken for a schedule.*static_args"):
+        ro.inject_hyperparams(ro.adamw)(0.1, mask=mask)
+    ro.inject_hyperparams(ro.adamw, static_args="mask")(0.1, mask=mask)
 
 
 def test_keyword_only_extras_are_injected_where_given():
@@ -334,7 +402,7 @@ def test_outside_jit_the_steps_share_their_program():
     state = tx.init(PARAMS)
     for rate in (0.1, 0.2, 0.3):
         state.hyperparams["rate"] = jnp.float32(rate)
-        updates, state = tx.update(GRADS, state, PARAMS, value=1.0)
+        updates, state = tx.update(GRADS, state, PARAMS, value=1.0, count=int(10 * rate), on=True)
         np.testing.assert_allclose(updates["w"], -rate * GRADS["w"], rtol=1e-6)
     assert len(traced) == 1
     tx.update(GRADS, state, PARAMS, value_fn=jnp.sum)
