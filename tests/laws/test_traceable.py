@@ -18,6 +18,7 @@ from tests.laws.runs import (
     after,
     at,
     close,
+    home,
     ours,
     scan,
     ulps,
@@ -80,9 +81,9 @@ def test_a_vmapped_scan_in_shard_map_equals_one_step_at_a_time(case):
 
 @rows
 def test_shapes_are_enough_for_init(case):
-    run = ours(case, FLOAT32)
+    run = ours(case, home(case))
     with run.session():
-        abstract = jax.eval_shape(run.tx.init, runs.shapes(case, FLOAT32))
+        abstract = jax.eval_shape(run.tx.init, runs.shapes(case, home(case)))
     assert jax.tree.structure(abstract) == jax.tree.structure(run.state)
     pairs = zip(jax.tree.leaves(abstract), jax.tree.leaves(run.state), strict=True)
     assert all(a.shape == x.shape and a.dtype == x.dtype for a, x in pairs)
