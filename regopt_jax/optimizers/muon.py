@@ -1,10 +1,11 @@
 """Muon for matrices, AdamW for everything else."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax.numpy as jnp
 
-from regopt_jax import _trees
+from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import ArrayLike, PyTree
@@ -89,17 +90,14 @@ def muon(
     if isinstance(ns_coeffs, str) and ns_coeffs not in PRESETS:
         raise ValueError(f"muon: ns_coeffs must be one of {[*PRESETS]}, got {ns_coeffs!r}.")
     coefficients = PRESETS[ns_coeffs] if isinstance(ns_coeffs, str) else ns_coeffs
-
-    def labels(params: PyTree) -> PyTree:
-        leaves, treedef = _trees.flatten(params)
-        if muon_weight_dimension_numbers is None:
-            matrices = [x is not None and jnp.ndim(x) == 2 for x in leaves]
-        else:
-            specs = dimension_numbers(muon_weight_dimension_numbers, params)
-            matrices = [spec is not None for spec in specs]
-        names = ["muon" if matrix else "adam" for matrix in matrices]
-        pairs = zip(leaves, names, strict=True)
-        return treedef.unflatten([None if x is None else name for x, name in pairs])
+    _hyperparams.check(
+        "muon",
+        adam_b1=(adam_b1, "[0, 1)"),
+        adam_b2=(adam_b2, "[0, 1)"),
+        adam_eps_root=(adam_eps_root, "[0, inf)"),
+        adam_weight_decay=(adam_weight_decay, "[0, inf)"),
+        adam_learning_rate=(adam_learning_rate, "[0, inf)"),
+    )
 
     whole = partition(
         {
@@ -130,7 +128,27 @@ def muon(
                 nesterov=nesterov,
             ),
         },
-        labels,
+        matrix_labels("muon", muon_weight_dimension_numbers),
         all_used=False,
     )
     return whole.named("muon")
+
+
+def matrix_labels(name: str, given: DimensionNumbers | None = None) -> Callable[[PyTree], PyTree]:
+    """A function that labels matrices ``name`` and other leaves ``"adam"``.
+
+    A matrix is a leaf of rank 2 or, where dimension numbers are given, one that has some.
+    """
+
+    def labels(params: PyTree) -> PyTree:
+        leaves, treedef = _trees.flatten(params)
+        if given is None:
+            matrices = [x is not None and jnp.ndim(x) == 2 for x in leaves]
+        else:
+            matrices = [spec is not None for spec in dimension_numbers(given, params)]
+        pairs = zip(leaves, matrices, strict=True)
+        return treedef.unflatten(
+            [None if x is None else name if matrix else "adam" for x, matrix in pairs]
+        )
+
+    return labels

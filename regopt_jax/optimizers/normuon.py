@@ -2,16 +2,15 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
-from regopt_jax import _hyperparams, _trees
+from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike, PyTree
+from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.combine.partition import partition
 from regopt_jax.combine.select import Mask
 from regopt_jax.optimizers.adam import adamw
+from regopt_jax.optimizers.muon import matrix_labels
 from regopt_jax.regularizers.gradients import add_decayed_weights
 from regopt_jax.transforms.muon import scale_by_muon
 from regopt_jax.transforms.neurons import scale_by_neuron_rms
@@ -74,14 +73,8 @@ def normuon(
         adam_b1=(adam_b1, "[0, 1)"),
         adam_b2=(adam_b2, "[0, 1)"),
         adam_weight_decay=(adam_weight_decay, "[0, inf)"),
+        adam_learning_rate=(adam_learning_rate, "[0, inf)"),
     )
-
-    def labels(params: PyTree) -> PyTree:
-        leaves, treedef = _trees.flatten(params)
-        names = {True: "normuon", False: "adam"}
-        return treedef.unflatten(
-            [None if x is None else names[len(jnp.shape(x)) == 2] for x in leaves]
-        )
 
     whole = partition(
         {
@@ -100,7 +93,7 @@ def normuon(
                 weight_decay=adam_weight_decay,
             ),
         },
-        labels,
+        matrix_labels("normuon"),
         all_used=False,
     )
     return whole.named("normuon")

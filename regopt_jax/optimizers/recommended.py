@@ -42,6 +42,8 @@ def recommended(
         peak=(peak, "[0, inf)"),
         warmup=(warmup, "(0, 1)"),
     )
+    # Rounded to steps it must leave one for the cosine.
+    _hyperparams.check("recommended", warmup=(warmup, f"(0, {1 - 0.5 / float(total_steps)})"))
     learning_rate = warmup_cosine_decay_schedule(0.0, peak, float(warmup), total_steps)
     return chain(
         clip_by_global_norm(max_norm),

@@ -17,7 +17,7 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
     """Follow one schedule after the other, each counting from its own start.
 
     Args:
-      schedules: n schedules.
+      schedules: n ≥ 1 schedules.
       boundaries: the n-1 steps, increasing, at which the next takes over.
 
     Raises:
@@ -27,6 +27,8 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
     >>> [float(schedule(t)) for t in (9, 10, 11)]
     [1.0, 2.0, 3.0]
     """
+    if not schedules:
+        raise ValueError("join_schedules: at least one schedule is needed, got none.")
     if len(boundaries) != len(schedules) - 1:
         raise ValueError(
             f"join_schedules: {len(schedules)} schedules need {len(schedules) - 1} boundaries, "
@@ -96,6 +98,9 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     Args:
       cosine_kwargs: for each cycle the arguments of :func:`warmup_cosine_decay_schedule`.
 
+    Raises:
+      ValueError: no cycle, or a wrong one.
+
     Loshchilov & Hutter, *SGDR*, arXiv 1608.03983.
 
     >>> cycle = dict(init_value=0.0, peak_value=1.0, warmup_steps=2, decay_steps=10)
@@ -104,5 +109,7 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     [1.0, 0.5]
     """
     cycles = [dict(kwargs) for kwargs in cosine_kwargs]
+    if not cycles:
+        raise ValueError("sgdr_schedule: cosine_kwargs must have at least one cycle, got none.")
     ends = [sum(c["decay_steps"] for c in cycles[: i + 1]) for i in range(len(cycles))]
     return join_schedules([warmup_cosine_decay_schedule(**c) for c in cycles], ends[:-1])

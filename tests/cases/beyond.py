@@ -148,7 +148,7 @@ NORMUON = [
         leaves_alike=False, needs_params=True,
         wrong={
             **WRONG_RATE, "beta": 1.0, "b2": 1.0, "eps": -1e-8, "rms": 0.0, "weight_decay": -0.1,
-            "adam_b1": 1.0, "adam_b2": 1.0, "adam_weight_decay": -0.1,
+            "adam_b1": 1.0, "adam_b2": 1.0, "adam_weight_decay": -0.1, "adam_learning_rate": -0.1,
         },
     ),
     Case(

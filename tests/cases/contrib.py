@@ -73,7 +73,8 @@ def climber(of, rate=0.0625, momentum=None):
 
 MUON_WRONG = {
     "ns_coeffs": "cubic", "ns_steps": 0, "beta": 1.0, "eps": -1e-8, "preconditioning": "none",
-    "weight_decay": -0.1, "consistent_rms": -0.2, "adam_b1": 1.0,
+    "weight_decay": -0.1, "consistent_rms": -0.2, "adam_b1": 1.0, "adam_b2": 1.5,
+    "adam_eps_root": -1.0, "adam_weight_decay": -0.1, "adam_learning_rate": -0.1,
 }  # fmt: skip
 
 # Newton-Schulz multiplies the rounding of what is small in a matrix by up to 3.4 a step.
@@ -85,9 +86,7 @@ MUON = [
         hyperparams={
             "learning_rate": 0.02, "weight_decay": L2, "muon_weight_dimension_numbers": matrices,
         },
-        needs_params=True, leaves_alike=False, **NS, wrong=WRONG_RATE | {
-            k: v for k, v in MUON_WRONG.items() if k != "adam_b1"
-        },
+        needs_params=True, leaves_alike=False, **NS, wrong=WRONG_RATE | MUON_WRONG,
     ),
     Case(
         "muon-default", partial(ro.muon, learning_rate=cooling),

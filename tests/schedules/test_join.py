@@ -61,6 +61,13 @@ def test_the_numbers_must_fit(boundaries):
         ro.join_schedules([lambda t: 0.0, lambda t: 1.0], boundaries)
 
 
+def test_none_at_all():
+    with pytest.raises(ValueError, match="join_schedules: at least one schedule"):
+        ro.join_schedules([], [])
+    with pytest.raises(ValueError, match="sgdr_schedule: cosine_kwargs must have at least one"):
+        ro.sgdr_schedule([])
+
+
 def test_boundaries_must_increase():
     with pytest.raises(ValueError, match=r"boundaries must increase, got \[5, 3\]"):
         ro.join_schedules([lambda t: 0.0, lambda t: 1.0, lambda t: 2.0], [5, 3])
