@@ -18,7 +18,9 @@ import optax
 from regopt_jax import _trees
 from regopt_jax._trees import PyTree
 
-Role = Literal["gradient", "precondition", "step_size", "regularizer", "composite", "unknown"]
+Role = Literal[
+    "gradient", "precondition", "step_size", "step", "regularizer", "composite", "unknown"
+]
 Metric = Callable[[Any, PyTree], PyTree]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -76,8 +78,9 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
       name: the name of the function that made it.
       hyperparams: its hyperparameters by name; a value may be a schedule.
       role: what it works on: the ``gradient`` (clipping), the direction of the
-        step (``precondition``: moments, signs), the ``step_size``, a
-        ``regularizer`` added to either, or a ``composite`` of others.
+        step (``precondition``: moments, signs), the ``step_size``, the whole ``step``,
+        whose size is not one factor, a ``regularizer`` added to either, or a
+        ``composite`` of others.
       elementwise: whether each output element depends on the same element of
         the inputs and on scalars only.
       metric: ``metric(state, params)``, with the state *after* an update, is the

@@ -62,6 +62,7 @@ def leafwise(
     needs_params: bool = False,
     elementwise: bool = True,
     counter: str = "count",
+    real: bool = False,
 ) -> GradientTransformation:
     """Lift the maths of one array to a gradient transformation on trees.
 
@@ -86,6 +87,7 @@ def leafwise(
       needs_params: ``update`` gets the parameter ``p`` too.
       elementwise: see :class:`GradientTransformation`.
       counter: the name of the field that counts updates.
+      real: complex parameters are refused: ``update`` orders numbers, or is not defined.
 
     The arithmetic runs in the widest dtype of its inputs; a slot keeps the dtype
     that ``init`` gave it.
@@ -126,6 +128,8 @@ def leafwise(
 
     def init_fn(params: PyTree) -> Any:
         _trees.check_inexact(name, params)
+        if real:
+            _trees.check_real(name, params)
         if not elementwise:
             _packed.refuse(name, params)
         leaves, treedef = _trees.flatten(params)

@@ -136,6 +136,16 @@ def check_inexact(who: str, tree: PyTree) -> None:
             )
 
 
+def check_real(who: str, tree: PyTree) -> None:
+    """Refuse complex leaves, naming the path of the first."""
+    for path, leaf in zip(leaf_paths(tree), flatten(tree)[0], strict=True):
+        if jnp.iscomplexobj(leaf):
+            raise TypeError(
+                f"{who}: the parameter at '{path}' is complex, for which it is not defined. "
+                "Optimise its real and imaginary parts, as regopt_jax.split_real_and_imaginary does."
+            )
+
+
 def spread(x: PyTree, tree: PyTree) -> PyTree:
     """A tree like ``tree`` with ``x`` at each leaf, if ``x`` is one number; else ``x`` itself."""
     if not jax.tree_util.all_leaves([x]):

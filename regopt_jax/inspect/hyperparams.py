@@ -12,7 +12,7 @@ from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._hyperparams import at
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.regularizers.base import Regularizer
-from regopt_jax.transforms.scale import signed_factor
+from regopt_jax.transforms.scale import given_factor, signed_factor
 
 _INJECTED = (optax.InjectStatefulHyperparamsState, optax.InjectHyperparamsState)
 
@@ -78,11 +78,15 @@ def learning_rate(tx: optax.GradientTransformation, state: Any) -> Array | dict[
 
 def has_learning_rate(tx: GradientTransformation) -> bool:
     """Whether some part of ``tx`` sets a step size."""
-    return tx.role == "step_size" or any(map(has_learning_rate, tx.parts))
+    return _is_factor(tx) or any(map(has_learning_rate, tx.parts))
+
+
+def _is_factor(tx: GradientTransformation) -> bool:
+    return tx.role in ("step_size", "step") and given_factor(tx.hyperparams) is not None
 
 
 def _rate(tx: GradientTransformation, state: Any) -> Any:
-    if tx.role == "step_size":
+    if _is_factor(tx):
         return jnp.abs(jnp.asarray(signed_factor(tx.hyperparams, _count(state)), float))
     if isinstance(state, ReduceLROnPlateauState):
         return jnp.asarray(state.scale)

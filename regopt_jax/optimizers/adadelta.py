@@ -22,8 +22,8 @@ def adadelta(
     .. math:: W ← W - α \frac{\sqrt{x_{t-1} + ε}}{\sqrt{r_t + ε}} (g_t + λ W)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule, 1 in the paper. As in Optax ``None`` is no scaling
-        at all, which leaves the *ascent* direction for what follows in a chain.
+      learning_rate: α ≥ 0 or a schedule, 1 in the paper; see :func:`scale_by_learning_rate`
+        for ``None``.
       rho, eps: see :func:`scale_by_adadelta`.
       weight_decay: λ ≥ 0 or a schedule; the parameters are needed unless it is 0.
       weight_decay_mask: which leaves to decay; see :func:`masked`.

@@ -55,7 +55,7 @@ def optimistic_adam(
     .. math:: W ← W - α r_t - ω (r_t - r_{t-1}), \qquad r_t = \hat m_t / (\sqrt{\hat v_t} + ε)
 
     Args:
-      learning_rate: α ≥ 0, a number; :func:`optimistic_adam_v2` takes schedules.
+      learning_rate: α > 0, a number; :func:`optimistic_adam_v2` takes schedules.
       optimism: ω; α when ``None``, as in the paper.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
 
@@ -76,14 +76,14 @@ def optimistic_adam(
         )
     _hyperparams.check(
         "optimistic_adam",
-        learning_rate=(learning_rate, "[0, inf)"),
+        learning_rate=(learning_rate, "(0, inf)"),
         optimism=(optimism, "(-inf, inf)"),
     )
-    ahead = learning_rate if optimism is None else optimism
+    share = 1.0 if optimism is None else optimism / learning_rate
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
-        scale_by_optimistic_gradient(learning_rate, ahead),
-        scale_by_learning_rate(1.0),
+        scale_by_optimistic_gradient(1.0, share),
+        scale_by_learning_rate(learning_rate),
     ).named("optimistic_adam")
 
 

@@ -126,7 +126,7 @@ def prodigy(
     return leafwise(
         update,
         name="prodigy",
-        role="unknown",
+        role="step",
         hyperparams={
             "learning_rate": learning_rate,
             "betas": betas,

@@ -4,7 +4,7 @@ from regopt_jax._core import GradientTransformation
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.transforms.rprop import scale_by_rprop
-from regopt_jax.transforms.scale import scale
+from regopt_jax.transforms.scale import descend
 
 
 def rprop(
@@ -39,5 +39,5 @@ def rprop(
     """
     return chain(
         scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size),
-        scale(-1.0),
+        descend(),
     ).named("rprop")

@@ -101,4 +101,5 @@ def scale_by_adopt(
         state=optax.ScaleByAdamState,
         init=lambda p: (zeros_like(p, mu_dtype), zeros_like(p)),
         context=context,
+        real=use_clipping,
     )

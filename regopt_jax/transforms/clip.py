@@ -30,6 +30,7 @@ def clip(max_delta: ArrayLike) -> GradientTransformation:
         role="gradient",
         hyperparams={"max_delta": max_delta},
         metric=unit_metric,
+        real=True,
     )
 
 

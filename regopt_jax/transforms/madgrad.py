@@ -61,7 +61,7 @@ def scale_by_madgrad(
     return leafwise(
         update,
         name="scale_by_madgrad",
-        role="unknown",
+        role="step",
         hyperparams={"learning_rate": learning_rate, "momentum": momentum, "eps": eps},
         state=MadgradState,
         init=lambda p: (zeros_like(p), zeros_like(p), copied(p)),

@@ -63,11 +63,6 @@ def scale_by_rprop(
     )
 
     def init(p: Any) -> tuple[Array, Array]:
-        if jnp.iscomplexobj(p):
-            raise ValueError(
-                "scale_by_rprop: a complex number has no sign to keep; optimise its real and "
-                "imaginary parts."
-            )
         return full_like(p, learning_rate), zeros_like(p)
 
     def bounded(size: Array) -> Array:
@@ -96,4 +91,5 @@ def scale_by_rprop(
         state=optax.ScaleByRpropState,
         init=init,
         metric=lambda size, before: 1 / size,
+        real=True,
     )

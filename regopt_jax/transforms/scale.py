@@ -97,9 +97,26 @@ def scale_by_learning_rate(
     return _scale("scale_by_learning_rate", learning_rate, hyperparams)
 
 
+def descend() -> GradientTransformation:
+    r"""Turn directions that have a size of their own into steps, :math:`u = -g`."""
+    return leafwise(jnp.negative, name="descend", role="step", metric=unit_metric)
+
+
+def given_factor(hyperparams: Mapping[str, Any]) -> ScalarOrSchedule | None:
+    """The hyperparameter that is a factor of the step, if one is."""
+    names = ("learning_rate", "step_size", "step_size_fn")
+    return next((hyperparams[name] for name in names if name in hyperparams), None)
+
+
 def signed_factor(hyperparams: Mapping[str, Any], count: Any) -> ArrayLike:
     """What a part of role ``step_size`` multiplies its update number ``count`` by."""
-    value = _hyperparams.at(next(iter(hyperparams.values())), count)
+    factor = given_factor(hyperparams)
+    if factor is None:
+        raise ValueError(
+            "A part of role step_size must have a hyperparameter learning_rate, step_size or "
+            f"step_size_fn; one has {list(hyperparams)}."
+        )
+    value = _hyperparams.at(factor, count)
     if "learning_rate" not in hyperparams or not hyperparams.get("flip_sign", True):
         return value
     return -value if isinstance(value, int | float) else -jnp.asarray(value)

@@ -57,7 +57,8 @@ def cautious(
             f"cautious: {part!r} does not say whether its updates are steps or directions; "
             "pass descent=True or descent=False."
         )
-    towards = -1 if ("step_size" in roles if descent is None else descent) else 1
+    steps = not roles.isdisjoint({"step_size", "step"})
+    towards = -1 if (steps if descent is None else descent) else 1
 
     @jax.jit
     def agreeing(u: Array, g: Array) -> Array:

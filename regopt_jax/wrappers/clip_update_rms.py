@@ -44,7 +44,7 @@ def clip_update_rms(
     metric = getattr(inner, "metric", None)
     if metric is None:
         raise ValueError(f"clip_update_rms: {inner!r} does not say what it divides by (no metric).")
-    if any(part.role == "step_size" for part in primitives(inner)):
+    if any(part.role in ("step_size", "step") for part in primitives(inner)):
         raise ValueError(
             f"clip_update_rms: {inner!r} sets the step size, which would scale the metric. Wrap "
             "what comes before it."

@@ -5,6 +5,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from regopt_jax.interop import torch as rt
 
 PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
 RISING = ro.linear_schedule(0.0, 1.0, 10)
@@ -36,6 +37,10 @@ RATES = {
         ro.chain(ro.scale_by_adam(), ro.scale_by_schedule(RISING), ro.scale(-0.5)),
         [0.0, 0.05, 0.1, 0.15],
     ),
+    "an average at the end": (rt.asgd(RISING, lambd=0.0), [0.0, 0.0, 0.1, 0.2]),
+    "optimism": (ro.optimistic_adam(0.25), [0.25, 0.25]),
+    "madgrad": (ro.madgrad(RISING), [0.0, 0.1, 0.2]),
+    "prodigy": (ro.prodigy(RISING), [0.0, 0.1, 0.2]),
     "accumulate": (ro.accumulate(ro.adam(RISING), 2), [0.0, 0.0, 0.1, 0.1]),
     "accumulate in a chain": (
         ro.chain(ro.clip(1.0), ro.accumulate(ro.sgd(RISING), 3)),
@@ -85,10 +90,18 @@ def test_it_can_be_read_under_jit():
     np.testing.assert_allclose(jax.jit(lambda s: ro.learning_rate(tx, s))(state), 0.2, rtol=1e-6)
 
 
-def test_no_learning_rate():
-    tx = ro.chain(ro.clip(1.0), ro.scale_by_adam())
-    with pytest.raises(ValueError, match=r"no part of chain\(.*\) sets a step size"):
+@pytest.mark.parametrize("tx", [ro.chain(ro.clip(1.0), ro.scale_by_adam()), ro.rprop(0.1)])
+def test_no_learning_rate(tx):
+    with pytest.raises(ValueError, match=r"no part of \w+\(.*\) sets a step size"):
         ro.learning_rate(tx, tx.init(PARAMS))
+
+
+def test_a_part_of_ones_own_must_name_its_factor():
+    part = ro.leafwise(lambda g: 0.1 * g, name="tenth", role="step_size", hyperparams={"t0": 3.0})
+    with pytest.raises(ValueError, match="no part of"):
+        ro.learning_rate(part, part.init(PARAMS))
+    with pytest.raises(ValueError, match=r"step_size must have a hyperparameter .* \['t0'\]"):
+        ro.regularize(part, ro.l2(0.1), "independent")
 
 
 # --- every hyperparameter -----------------------------------------------------------------

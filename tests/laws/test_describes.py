@@ -1,6 +1,7 @@
 """What a transformation says of itself is true: its metric, and whether it is elementwise."""
 
 import functools
+import inspect
 import operator
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import regopt_jax as ro
 from tests.cases import CASES
 from tests.laws import runs
 from tests.laws.runs import FLOAT64, STEPS, Layer, at, close, home, ours
@@ -91,6 +93,28 @@ def test_a_gradient_that_stays_the_same_is_divided_by_the_metric(case):
             assert np.all(u[~moving] == 0)
 
 
+def given_rate(case):
+    """The number that a row gives, or leaves, as the learning rate."""
+    arguments = inspect.signature(case.make.func).bind(*case.make.args, **case.make.keywords)
+    arguments.apply_defaults()
+    given = arguments.arguments
+    rate = given.get("learning_rate", given.get("lr"))
+    return rate if isinstance(rate, int | float) and not given.get("warmup_steps") else None
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if given_rate(c) is not None], ids=repr)
+def test_the_learning_rate_is_the_one_given_or_unknown(case):
+    tx, w = case.ours(), {"dense": Layer(jnp.ones((2, 2)), jnp.ones(2))}
+    with runs.session(FLOAT64, case.theirs_inside):
+        try:
+            found = ro.learning_rate(tx, tx.init(w))
+        except ValueError as error:
+            assert "no part of" in str(error)
+        else:
+            np.testing.assert_allclose(jax.tree.leaves(found)[0], given_rate(case), rtol=1e-6)
+
+
+CHAINS = [c for c in WITH_METRIC if c.ours().composition and c.ours().composition.sequential]
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=repr)

@@ -1,5 +1,6 @@
 """Law 6: bad input is refused by name, and good input of any kind is taken."""
 
+import contextlib
 import inspect
 import re
 import typing
@@ -147,6 +148,21 @@ def test_integer_parameters_are_refused_by_path(case):
         pytest.skip("Optax's part takes integers")
     with pytest.raises(TypeError, match="dense/kernel"):
         case.ours().init(params)
+
+
+REAL = {
+    ro.clip, ro.rprop, ro.scale_by_rprop, ro.adopt, ro.scale_by_adopt, ro_torch.rprop,
+    ro_torch.adafactor,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PRINCIPAL, ids=repr)
+def test_complex_parameters_are_taken_or_refused_by_path(case):
+    params = tree(jnp.complex64)
+    tx = case.ours()
+    refused = pytest.raises(TypeError, match="'dense/kernel' is complex")
+    with refused if inspect.unwrap(case.make.func) in REAL else contextlib.nullcontext():
+        traced(lambda params: tx.update(params, tx.init(params), params), params)
 
 
 @rows

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from regopt_jax.interop import torch as rt
 
 R = ro.l2(0.3)
 RNG = np.random.default_rng(2)
@@ -328,7 +329,28 @@ def test_no_metric():
         ro.regularize(ro.chain(optax.scale_by_adam(), ro.scale(-0.1)), R, "proximal")
 
 
-@pytest.mark.parametrize("tx", [ro.scale_by_adam(), ro.chain(ro.clip(1.0), ro.trace(0.9))])
+def test_decoupled_decay_under_optimism_is_scaled_by_the_learning_rate():
+    tx = ro.regularize(ro.optimistic_adam(0.01), R, "decoupled")
+    w = jnp.array([1.0, -2.0])
+    updates, _ = tx.update(jnp.zeros(2), tx.init(w), w)
+    np.testing.assert_allclose(updates, -0.01 * 0.3 * w, rtol=1e-6)
+
+
+def test_coupled_decay_of_a_maximiser_joins_after_its_sign():
+    mine = ro.regularize(rt.sgd(0.1, maximize=True), R, "coupled")
+    same(run(mine), run(rt.sgd(0.1, weight_decay=0.3, maximize=True)))
+
+
+SIZELESS = [
+    ro.scale_by_adam(),
+    ro.chain(ro.clip(1.0), ro.trace(0.9)),
+    ro.rprop(0.1),
+    rt.rprop(0.1, maximize=True),
+    ro.madgrad(0.1),
+]
+
+
+@pytest.mark.parametrize("tx", SIZELESS)
 def test_no_learning_rate(tx):
     with pytest.raises(ValueError, match="has no learning rate to scale a decoupled regulariser"):
         ro.regularize(tx, R, "decoupled")

@@ -28,6 +28,13 @@ def test_an_optimizer_is_wrapped_as_its_direction(inner):
     np.testing.assert_allclose(second_update(ro.cautious(inner)), -0.1 * direction, rtol=1e-6)
 
 
+@pytest.mark.parametrize("inner", [ro.rprop(0.1), ro.prodigy(), ro.madgrad(0.1)])
+def test_a_step_without_one_factor_is_known_for_a_step(inner):
+    tx = ro.cautious(inner)
+    updates, _ = tx.update(FIRST, tx.init(FIRST), FIRST)
+    assert np.all(updates < 0)
+
+
 @pytest.mark.parametrize(
     ("inner", "descent"), [(optax.trace(0.9), False), (optax.sgd(0.1, 0.9), True)]
 )

@@ -3,13 +3,14 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._leafwise import leafwise, unit_metric
 from regopt_jax._trees import ArrayLike
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.scale import scale
 
 Pair = tuple[ArrayLike, ArrayLike]
 NONNEGATIVE = "[0, inf)"
@@ -37,7 +38,8 @@ def gradient(
     weight_decay: ScalarOrSchedule = 0, maximize: bool = False
 ) -> list[GradientTransformation]:
     """Minus the gradient to maximise, then the coupled decay: before all moments."""
-    return [*([scale(-1.0)] if maximize else []), *decay(weight_decay)]
+    uphill = leafwise(jnp.negative, name="maximize", role="gradient", metric=unit_metric)
+    return [*([uphill] if maximize else []), *decay(weight_decay)]
 
 
 def decay(weight_decay: ScalarOrSchedule) -> list[GradientTransformation]:

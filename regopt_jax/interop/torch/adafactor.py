@@ -122,6 +122,7 @@ def adafactor(
         context=context,
         needs_params=True,
         elementwise=False,
+        real=True,
     )
     return chain(
         *gradient(maximize=maximize),

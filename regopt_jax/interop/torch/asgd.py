@@ -86,7 +86,7 @@ def average(t0: ArrayLike) -> GradientTransformation:
     return leafwise(
         update,
         name="average",
-        role="step_size",
+        role="gradient",
         hyperparams={"t0": t0},
         state=AverageState,
         init=zeros_like,

@@ -6,7 +6,7 @@ from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.interop.torch._parts import Pair, check, gradient, known
 from regopt_jax.transforms.rprop import scale_by_rprop
-from regopt_jax.transforms.scale import scale
+from regopt_jax.transforms.scale import descend
 
 
 def rprop(
@@ -48,4 +48,4 @@ def rprop(
         )
 
     sizes = scale_by_rprop(lr, *eta, *size)
-    return chain(*gradient(maximize=maximize), sizes, scale(-1.0)).named("rprop")
+    return chain(*gradient(maximize=maximize), sizes, descend()).named("rprop")
