@@ -155,9 +155,10 @@ from regopt_jax.training.export import (
 )
 from regopt_jax.training.step import (
     TrainState as TrainState,
+    TrainStep as TrainStep,
     train_step as train_step,
-    trainable as trainable,
 )
+from regopt_jax.training.untrained import trainable as trainable
 from regopt_jax.transforms.adadelta import scale_by_adadelta as scale_by_adadelta
 from regopt_jax.transforms.adam import scale_by_adam as scale_by_adam
 from regopt_jax.transforms.adan import scale_by_adan as scale_by_adan

@@ -14,7 +14,8 @@ import jax.export
 from regopt_jax._trees import PyTree
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.placement import Shardings, spread
-from regopt_jax.training.step import Metrics, TrainState, Untrained, is_traced, trainable
+from regopt_jax.training.step import Metrics, TrainState, is_traced
+from regopt_jax.training.untrained import split, trainable
 
 
 def serialize_step(
@@ -37,8 +38,9 @@ def serialize_step(
 
     See :func:`deserialize_step` for an example.
     """
-    rest, rest_def = _flatten(Untrained.of(state.params))
-    state = state._replace(params=trainable(state.params))
+    params, others = split(state.params)
+    rest, rest_def = _flatten(others)
+    state = state._replace(params=params)
     leaves, treedef = _flatten(state)
     names = _names(treedef)
     stay = dict(zip(names, Shardings.of(state).leaves, strict=True)) if spread(state.step) else None
@@ -92,8 +94,8 @@ def deserialize_step(
     )
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
-        rest = Untrained.of(state.params)
-        leaves, treedef = _flatten(state._replace(params=trainable(state.params)))
+        params, rest = split(state.params)
+        leaves, treedef = _flatten(state._replace(params=params))
         names = _names(treedef)
         call: Callable[..., Any] = exported.call if is_traced(state, batch) else jitted
         arrays = dict(zip(names, leaves, strict=True))

@@ -22,6 +22,7 @@ from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for
 from regopt_jax.training.placement import Shardings, beside, spread
+from regopt_jax.training.untrained import Untrained, is_inexact, split, trainable
 
 Metrics = dict[str, Any]
 
@@ -73,14 +74,24 @@ class TrainState(NamedTuple):
         return self._replace(params=params, opt_state=unpack_state(self.opt_state))
 
 
-def trainable(params: PyTree) -> PyTree:
-    """``params`` with ``None`` for every leaf that has no gradient.
+class TrainStep:
+    """A compiled step, ``(state, *batch) -> (state, metrics)``.
 
-    >>> import jax.numpy as jnp
-    >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
-    {'activation': None, 'steps': None, 'w': Array([0.], dtype=float32)}
+    ``step.lower(state, *batch)`` is that of ``jax.jit``: its ``.compile()`` gives the program's
+    text and its ``memory_analysis()``.
     """
-    return jax.tree.map(lambda x: x if _is_inexact(x) else None, params)
+
+    def __init__(
+        self,
+        run: Callable[..., tuple[TrainState, Metrics]],
+        lower: Callable[..., jax.stages.Lowered],
+    ):
+        self._run = run
+        self.lower = lower
+
+    def __call__(self, state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
+        """The state after the step, and the step's metrics."""
+        return self._run(state, *batch)
 
 
 def train_step(
@@ -89,7 +100,7 @@ def train_step(
     has_aux: bool = False,
     donate: bool = True,
     pack: bool = False,
-) -> Callable[..., tuple[TrainState, Metrics]]:
+) -> TrainStep:
     """A compiled step ``(state, *batch) -> (state, metrics)``.
 
     Args:
@@ -149,20 +160,26 @@ def train_step(
 
     nested = jax.jit(step)
 
-    def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
+    def prepared(state: TrainState, batch: tuple[Any, ...]) -> Any:
         if pack:
             state = state.pack(tx)
-        rest = Untrained.of(state.params)
-        state = state._replace(params=trainable(state.params))
+        params, rest = split(state.params)
+        state = state._replace(params=params)
         # XLA takes compiler options for a whole program only, not for a step inside another.
         if is_traced(state, batch):
-            new, metrics = nested(state, rest, batch)
-        else:
-            call = compiled(Shardings.of(state) if spread(state.step) else None)
-            new, metrics = call(state, rest, batch)
-        return new._replace(params=rest.join(new.params)), metrics
+            return nested, (state, rest, batch)
+        return compiled(Shardings.of(state) if spread(state.step) else None), (state, rest, batch)
 
-    return run
+    def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
+        program, inputs = prepared(state, batch)
+        new, metrics = program(*inputs)
+        return new._replace(params=inputs[1].join(new.params)), metrics
+
+    def lower(state: TrainState, *batch: Any) -> jax.stages.Lowered:
+        program, inputs = prepared(state, batch)
+        return program.lower(*inputs)
+
+    return TrainStep(run, lower)
 
 
 def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
@@ -170,52 +187,8 @@ def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
 
 
-@jax.tree_util.register_pytree_node_class
-class Untrained:
-    """The leaves of a model that have no gradient: arrays are traced, the others static."""
-
-    def __init__(self, arrays: dict[int, Any], static: dict[int, Any]):
-        self.arrays, self.static = arrays, static
-
-    @classmethod
-    def of(cls, params: PyTree) -> "Untrained":
-        """Those of ``params``."""
-        leaves = enumerate(_trees.flatten(params)[0])
-        rest = {i: x for i, x in leaves if x is not None and not _is_inexact(x)}
-        arrays = {i: x for i, x in rest.items() if isinstance(x, _ARRAYS)}
-        return cls(arrays, {i: x for i, x in rest.items() if i not in arrays})
-
-    def join(self, params: PyTree) -> PyTree:
-        """The whole model, of its :func:`trainable` leaves and these."""
-        if not self.arrays and not self.static:
-            return params
-        leaves, treedef = _trees.flatten(params)
-        rest = self.arrays | self.static
-        return treedef.unflatten([rest.get(i, leaf) for i, leaf in enumerate(leaves)])
-
-    def tree_flatten(self) -> tuple[Any, Any]:
-        """For ``jax.tree``."""
-        return tuple(self.arrays.values()), (tuple(self.arrays), tuple(self.static.items()))
-
-    @classmethod
-    def tree_unflatten(cls, data: Any, arrays: Any) -> "Untrained":
-        """For ``jax.tree``."""
-        positions, static = data
-        return cls(dict(zip(positions, arrays, strict=True)), dict(static))
-
-
-_ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int)
-
-
-def _is_inexact(x: Any) -> bool:
-    if isinstance(x, float | complex):
-        return True
-    dtype = getattr(x, "dtype", None)
-    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
-
-
 def _own(x: Any) -> Any:
     """A copy of an array, never of a weak type; anything else as it is."""
-    if not (_is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
+    if not (is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
         return x
     return jnp.array(x, dtype=jnp.result_type(x), copy=True)

@@ -55,6 +55,17 @@ def test_create_drops_weak_types():
     assert (state.step.dtype, int(state.step)) == (jnp.int32, 0)
 
 
+@pytest.mark.parametrize("donate", [True, False])
+def test_a_lowered_step_tells_its_memory(donate):
+    tx = ro.adam(0.1)
+    state = ro.TrainState.create(params(), tx)
+    step = ro.train_step(loss, tx, donate=donate)
+    memory = step.lower(state, X, Y).compile().memory_analysis()
+    size = sum(x.nbytes for x in jax.tree.leaves(state))
+    assert memory.alias_size_in_bytes == (size if donate else 0)
+    assert not state.params["w"].is_deleted()
+
+
 def test_trainable():
     tree = {
         **{"f": jnp.ones(1), "half": jnp.ones(1, jnp.bfloat16), "c": jnp.ones(1, complex)},
