@@ -24,12 +24,12 @@ def reduce_on_plateau(
     r"""Scale the updates by s, which falls to fs when a value has stopped improving.
 
     ``update`` takes the ``value``, such as the loss. The mean of ``accumulation_size``
-    values improves on the best so far if it is below :math:`(1 - rtol)\,best - atol`; after
-    ``patience`` means in a row that do not, :math:`s ← \max(f s, s_{min})`.
+    values improves on the best so far if it is below :math:`(1 - rtol)\,best - atol`; at the
+    ``patience``-th mean in a row that does not, :math:`s ← \max(f s, s_{min})`.
 
     Args:
       factor: f in (0, 1).
-      patience: an integer ≥ 0.
+      patience: an integer ≥ 0; 0 acts as 1.
       rtol: in [0, 1].
       atol: ≥ 0; one of ``rtol`` and ``atol`` must be positive.
       cooldown: how many means after a reduction do not count, an integer ≥ 0.
@@ -40,7 +40,7 @@ def reduce_on_plateau(
       ValueError: a hyperparameter out of its range.
       TypeError: (from ``update``) no ``value``.
 
-    As PyTorch's ``ReduceLROnPlateau``.
+    PyTorch's ``ReduceLROnPlateau``, whose ``patience`` is one less for the same reductions.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.chain(ro.sgd(1.0), ro.reduce_on_plateau(factor=0.5, patience=1))
@@ -82,7 +82,7 @@ def reduce_on_plateau(
         better = mean < (1 - rtol) * state.best_value - atol
         stale = jnp.where(better, 0, optax.safe_increment(state.plateau_count))
         cooling = state.cooldown_count > 0
-        reduce = ~cooling & (stale == patience)
+        reduce = ~(cooling | better) & (stale >= patience)
         reduced = jnp.maximum(jnp.where(reduce, state.scale * factor, state.scale), min_scale)
         remaining = jnp.where(reduce, jnp.asarray(cooldown, jnp.int32), 0)
         return ReduceLROnPlateauState(

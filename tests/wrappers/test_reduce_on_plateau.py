@@ -19,7 +19,7 @@ SETTINGS = {
     "quick": {"patience": 2, "factor": 0.5},
     "cooldown": {"patience": 1, "cooldown": 4, "factor": 0.5},
     "means": {"patience": 2, "accumulation_size": 5, "cooldown": 1},
-    "floor": {"patience": 0, "factor": 0.5, "min_scale": 0.1},
+    "floor": {"patience": 1, "factor": 0.5, "min_scale": 0.1},
     "absolute": {"patience": 3, "rtol": 0.0, "atol": 0.05},
 }
 
@@ -39,6 +39,34 @@ def test_scales_and_states_are_those_of_optax(setting, losses):
     ours = run(ro.reduce_on_plateau(**setting))
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), ours, theirs)
+
+
+@pytest.mark.parametrize("cooldown", [0, 3])
+@pytest.mark.parametrize("patience", range(4))
+@pytest.mark.parametrize("losses", LOSSES.values(), ids=LOSSES.keys())
+def test_one_more_patience_is_pytorchs(losses, patience, cooldown):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    settings = {"factor": 0.5, "cooldown": cooldown}
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, patience=patience, eps=0, **settings
+    )
+    tx = ro.reduce_on_plateau(patience=patience + 1, **settings)
+    state = tx.init(W)
+    for loss in losses:
+        scheduler.step(float(loss))
+        _, state = tx.update(W, state, W, value=loss)
+        assert float(state.scale) == scheduler.get_last_lr()[0]
+
+
+def test_without_patience_every_mean_that_is_no_better_reduces():
+    """Optax reduces at every mean that is better, and never on a plateau."""
+    tx = ro.reduce_on_plateau(patience=0, factor=0.5)
+    state, scales = tx.init(W), []
+    for value in (3.0, 2.0, 2.0, 1.0, 4.0):
+        _, state = tx.update(W, state, W, value=value)
+        scales.append(float(state.scale))
+    assert scales == [1.0, 1.0, 0.5, 0.5, 0.25]
 
 
 def test_each_setting_reduces_somewhere():
