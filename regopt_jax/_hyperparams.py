@@ -2,8 +2,9 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
@@ -83,10 +84,14 @@ def previous(count: Array) -> Array:
 
 def shown(value: Any) -> str:
     """A hyperparameter as short text: a schedule or a function by its name."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return f"{value:g}"
-    if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
-        return str(value) if isinstance(value, jax.core.Tracer) else shown(value.item())
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and value.ndim == 0:
+        if isinstance(value, jax.core.Tracer):
+            return str(value)
+        number = value.item()
+        # As many digits as its dtype has, not as its value in float64.
+        return shown(float(str(np.asarray(value))) if isinstance(number, float) else number)
+    if isinstance(value, float):
+        return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.12g}")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, Mapping):
@@ -98,18 +103,19 @@ def shown(value: Any) -> str:
 
 
 _P = ParamSpec("_P")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def described(make: Callable[_P, Schedule]) -> Callable[_P, Schedule]:
-    """Let the schedules that ``make`` returns say, as ``description``, how they were made."""
+def described(make: Callable[_P, _Function]) -> Callable[_P, _Function]:
+    """Let the functions that ``make`` returns say, as ``description``, how they were made."""
     signature = inspect.signature(make)
 
     @functools.wraps(make)
-    def making(*args: _P.args, **kwargs: _P.kwargs) -> Schedule:
-        schedule = make(*args, **kwargs)
+    def making(*args: _P.args, **kwargs: _P.kwargs) -> _Function:
+        made = make(*args, **kwargs)
         given = signature.bind(*args, **kwargs).arguments.items()
         text = ", ".join(f"{name}={shown(value)}" for name, value in given)
-        schedule.description = f"{make.__name__}({text})"  # type: ignore[attr-defined]
-        return schedule
+        made.description = f"{make.__name__}({text})"  # type: ignore[attr-defined]
+        return made
 
     return making

@@ -10,6 +10,7 @@ import optax
 
 from regopt_jax import _trees
 from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._hyperparams import described
 from regopt_jax._trees import PyTree
 from regopt_jax.combine.chain import product_metric
 from regopt_jax.combine.masked import masked
@@ -18,6 +19,7 @@ from regopt_jax.combine.select import Selector, keep, resolve_mask, split
 Labels = PyTree | Callable[[PyTree], PyTree]
 
 
+@described
 def label_by(
     selectors: Mapping[Hashable, Selector], default: Hashable | None = None
 ) -> Callable[[PyTree], PyTree]:

@@ -2,12 +2,12 @@
 
 import dataclasses
 import html
-import textwrap
+import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import jax
-import numpy as np
 import optax
 
 from regopt_jax import _trees
@@ -16,21 +16,23 @@ from regopt_jax._hyperparams import shown
 from regopt_jax._trees import PyTree
 from regopt_jax.regularizers.base import Regularizer
 
-_WIDTH = 72
+_WIDTH = 92
+_BESIDE = "│  "
 _CHOICES = ("mask", "param_labels")
+_NUMBERS = ("leaves", "elements", "state")
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """One part of a transformation and the parts inside it; prints as a tree.
+    """One part of a transformation and the parts inside it; prints as a table.
 
     Attributes:
       label: what the part is called within the whole.
       name: the function that made it.
       hyperparams: its hyperparameters as text.
-      kind: how it works: ``elementwise`` or ``across elements``, and ``metric`` where it
-        has one, which a proximal map needs.
-      covers: the leaves and elements it acts on, where parameters were given.
+      works: what sets it apart: ``across elements``, so that its arrays cannot be packed, or
+        ``no metric``, so that a proximal map cannot follow; else empty.
+      leaves, elements: how many it acts on, where parameters were given.
       state_bytes: the size of its state, where parameters were given.
       parts: the parts inside.
     """
@@ -38,8 +40,9 @@ class Description:
     label: str
     name: str
     hyperparams: dict[str, str]
-    kind: str
-    covers: str | None
+    works: str
+    leaves: int | None
+    elements: int | None
     state_bytes: int | None
     parts: tuple["Description", ...]
 
@@ -51,45 +54,75 @@ class Description:
         return call if self.label == self.name else f"{self.label}: {call}"
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """What stands beside the title: kind, covered leaves and state, as far as known."""
-        state = None if self.state_bytes is None else _size(self.state_bytes)
-        return tuple(x for x in (self.kind, self.covers, state) if x is not None)
+    def covers(self) -> str | None:
+        """The leaves and elements it acts on, in words."""
+        if self.leaves is None:
+            return None
+        return (
+            f"{self.leaves} {'leaf' if self.leaves == 1 else 'leaves'}, {self.elements:,} elements"
+        )
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What stands beside the title, as far as known."""
+        if self.leaves is None or self.state_bytes is None:
+            return {"works": self.works}
+        numbers = (str(self.leaves), f"{self.elements:,}", _size(self.state_bytes))
+        return {"works": self.works, **dict(zip(_NUMBERS, numbers, strict=True))}
+
+    def _heads(self) -> list[str]:
+        """The columns of the whole table; ``works`` only where something is set apart."""
+        return [h for h in self.columns if h != "works" or any(p.works for _, p in self._all())]
+
+    def _all(self, depth: int = 0) -> Iterator[tuple[int, "Description"]]:
+        yield depth, self
+        for part in self.parts:
+            yield from part._all(depth + 1)
 
     def __str__(self) -> str:
-        rows = list(self._rows("", ""))
-        lengths = [[len(cell) for cell in row] for row in rows]
-        widths = [max(column) for column in zip(*lengths, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        heads = self._heads()
+        table = [["part", *heads]] if self.leaves is not None else []
+        beside = [part.columns for _, part in self._all()]
+        widths = [max(len(x) for x in (h, *(row[h] for row in beside))) for h in heads]
+        room = _WIDTH - sum(width + 2 for width in widths)
+        for title, part in self._lines("", "", room):
+            table.append([title, *(part.columns[h] if part else "" for h in heads)])
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+
+        def aligned(row: list[str]) -> str:
+            cells = zip(row, ["part", *heads], widths, strict=True)
+            return "  ".join(x.rjust(w) if h in _NUMBERS else x.ljust(w) for x, h, w in cells)
+
+        return "\n".join(aligned(row).rstrip() for row in table)
 
     __repr__ = __str__
 
-    def _rows(self, first: str, rest: str) -> Iterator[tuple[str, ...]]:
-        width = max(_WIDTH - len(first), _WIDTH // 2)
-        title, *more = textwrap.wrap(self.title, width, break_long_words=False)
-        yield (first + title, *self.columns)
-        beside = "│  " if self.parts else "   "
+    def _lines(self, first: str, rest: str, room: int) -> Iterator[tuple[str, Any]]:
+        """The titles as a tree; each line with its part, or none where a title goes on."""
+        width = max(room - len(first), room // 2, 32)
+        beside = _BESIDE if self.parts else "   "
+        title, *more = _wrapped(self.title, width)
+        yield first + title, self
         for line in more:
-            yield (f"{rest}{beside}  {line}", *("" for _ in self.columns))
+            yield f"{rest}{beside}  {line}", None
         for i, part in enumerate(self.parts):
             last = i == len(self.parts) - 1
             branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-            yield from part._rows(rest + branch, rest + below)
+            yield from part._lines(rest + branch, rest + below, room)
 
     def _repr_html_(self) -> str:
-        def rows(part: "Description", depth: int) -> Iterator[str]:
+        heads = self._heads()
+        align = {h: "right" if h in _NUMBERS else "left" for h in ("part", *heads)}
+        header = "".join(f'<th style="text-align:{align[h]}">{h}</th>' for h in ("part", *heads))
+        rows = ""
+        for depth, part in self._all():
             style = f"text-align:left;padding-left:{0.5 + 1.5 * depth}em"
-            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in part.columns)
-            yield f'<tr><td style="{style}"><code>{html.escape(part.title)}</code></td>{cells}</tr>'
-            for inner in part.parts:
-                yield from rows(inner, depth + 1)
-
-        heads = ["part", "works", *(["on", "state"] if self.state_bytes is not None else [])]
-        header = "".join(f"<th>{head}</th>" for head in heads)
-        return f"<table><tr>{header}</tr>{''.join(rows(self, 0))}</table>"
+            rows += f'<tr><td style="{style}"><code>{html.escape(part.title)}</code></td>'
+            for h in heads:
+                style = f"text-align:{align[h]};white-space:nowrap"
+                rows += f'<td style="{style}">{html.escape(part.columns[h])}</td>'
+            rows += "</tr>"
+        return f"<table><tr>{header}</tr>{rows}</table>"
 
 
 def describe(tx: optax.GradientTransformation, params: PyTree | None = None) -> Description:
@@ -105,9 +138,10 @@ def describe(tx: optax.GradientTransformation, params: PyTree | None = None) -> 
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> print(ro.describe(ro.sgd(0.1, momentum=0.9), {"w": jnp.zeros((4, 2))}))
-    sgd                                           elementwise, metric  1 leaf, 8 elements  32 B
-    ├─ trace(decay=0.9, dampening=0)              elementwise, metric  1 leaf, 8 elements  32 B
-    └─ scale_by_learning_rate(learning_rate=0.1)  elementwise, metric  1 leaf, 8 elements  0 B
+    part                                          leaves  elements  state
+    sgd                                                1         8   32 B
+    ├─ trace(decay=0.9, dampening=0)                   1         8   32 B
+    └─ scale_by_learning_rate(learning_rate=0.1)       1         8    0 B
     """
     part = adopt(tx)
     if params is None:
@@ -126,7 +160,8 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
         parts = zip(tx.parts, tx.composition.labels, states, narrowed, strict=True)
         inside = [_describe(*each) for each in parts]
     hidden = () if tx.composition is None else _CHOICES
-    kind = "elementwise" if tx.elementwise else "across elements"
+    on = [leaf for leaf in _acts_on(tx, params) if leaf is not None] if known else None
+    apart = {"across elements": not tx.elementwise, "no metric": tx.metric is None}
     return Description(
         label=label,
         name=tx.name,
@@ -135,8 +170,9 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
             for key, value in tx.hyperparams.items()
             if value is not None and value is not False and not (key in hidden and _long(value))
         },
-        kind=f"{kind}, metric" if tx.metric is not None else kind,
-        covers=_covers(tx, params) if known else None,
+        works=", ".join(what for what, so in apart.items() if so),
+        leaves=None if on is None else len(on),
+        elements=None if on is None else sum(math.prod(x.shape) for x in on),
         state_bytes=sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
         if known
         else None,
@@ -144,15 +180,21 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
     )
 
 
+def _wrapped(call: str, width: int) -> list[str]:
+    """A call in lines that break after spaces, and in long words after opening brackets."""
+    words = (x if len(x) <= width // 2 else re.sub(r"\(", "(\n", x) for x in call.split(" "))
+    lines = [""]
+    for piece in " \n".join(words).split("\n"):
+        room = width if len(lines) == 1 else width - len(_BESIDE) - 2
+        if lines[-1] and len(lines[-1] + piece.rstrip()) > room:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
 def _long(value: Any) -> bool:
     """Whether a mask or labels are a whole tree, which ``covers`` says better."""
     return not callable(value) and not jax.tree_util.all_leaves([value])
-
-
-def _covers(tx: GradientTransformation, params: PyTree) -> str:
-    on = [leaf for leaf in _acts_on(tx, params) if leaf is not None]
-    elements = sum(int(np.prod(x.shape)) for x in on)
-    return f"{len(on)} {'leaf' if len(on) == 1 else 'leaves'}, {elements:,} elements"
 
 
 def _acts_on(tx: GradientTransformation, params: PyTree) -> list[Any]:

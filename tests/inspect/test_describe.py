@@ -6,6 +6,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from regopt_jax._hyperparams import shown
 from tests.cases import CASES
 from tests.laws import runs
 from tests.laws.runs import FLOAT32
@@ -19,8 +20,41 @@ KERNELS = ro.select("**/kernel")
 
 def test_the_recommended_chain_reads_as_it_is_built():
     text = str(ro.describe(ro.recommended(1000), PARAMS))
-    for said in ("max_norm=1", "weight_decay=0.05", "2 leaves, 18 elements", "192 B"):
+    for said in ("max_norm=1", "weight_decay=0.05", "2        18    0 B", "4        23  192 B"):
         assert said in text
+
+
+APPENDIX = """
+part                                                                 leaves  elements  state
+proximal(regularizer=1e-5 * L1.on(select('**/kernel')))                   4        23  196 B
+└─ partition(param_labels=label_by(selectors={decay:                      4        23  196 B
+   │    select('**/kernel')}, default='plain'))
+   ├─ decay: adamw                                                        2        18  152 B
+   │  ├─ scale_by_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0)            2        18  148 B
+   │  ├─ add_decayed_weights(weight_decay=0.0001)                         2        18    0 B
+   │  └─ scale_by_learning_rate(                                          2        18    4 B
+   │          learning_rate=cosine_decay_schedule(init_value=0.001,
+   │          decay_steps=1000000))
+   └─ plain: adam                                                         2         5   44 B
+      ├─ scale_by_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0)            2         5   44 B
+      └─ scale_by_learning_rate(learning_rate=0.001)                      2         5    0 B
+"""
+
+
+def test_it_reads_as_a_table_for_an_appendix():
+    rate = ro.cosine_decay_schedule(1e-3, decay_steps=1_000_000)
+    labels = ro.label_by({"decay": KERNELS}, default="plain")
+    groups = {"decay": ro.adamw(rate), "plain": ro.adam(1e-3)}
+    tx = ro.proximal(ro.partition(groups, labels), ro.l1(1e-5).on(KERNELS))
+    assert str(ro.describe(tx, PARAMS)) == APPENDIX.strip()
+
+
+def test_what_sets_parts_apart_is_said_beside_them():
+    muon = ro.describe(ro.muon(0.1), PARAMS)
+    assert [part.works for part in muon.parts] == ["across elements, no metric", ""]
+    assert " works " in str(muon).splitlines()[0]
+    assert "works" not in str(ro.describe(ro.adam(0.1), PARAMS))
+    assert "across" in str(ro.describe(ro.muon(0.1)))
 
 
 def test_groups_of_a_partition_name_their_leaves_and_their_states():
@@ -81,11 +115,30 @@ def test_a_schedule_is_shown_as_the_call_that_made_it():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567, "1234567"),
+        (1e-8, "1e-8"),
+        (0.9999999, "0.9999999"),
+        (3 * 0.1, "0.3"),
+        (-1.0, "-1"),
+        (jnp.float32(1e-3), "0.001"),
+        (jnp.int32(2_000_000), "2000000"),
+        ((1e-5, 0.5), "[1e-5, 0.5]"),
+    ],
+)
+def test_numbers_are_shown_with_the_digits_they_have(value, text):
+    assert shown(value) == text
+
+
 def test_long_parts_are_wrapped_and_indented_under_their_branch():
     tx = ro.sgd(ro.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=100, decay_steps=10_000))
     lines = str(ro.describe(tx)).splitlines()
     assert max(map(len, lines)) < 110
     assert len(lines) > 3
+    long = ro.describe(ro.sgd(ro.join_schedules([ro.linear_schedule(0, 1, 10)] * 4, [9, 19, 29])))
+    assert max(map(len, str(long).splitlines())) <= 92
     assert lines[-1].startswith("     ")
 
 
@@ -107,7 +160,9 @@ def test_optax_is_described_by_its_name():
 def test_in_a_notebook_it_is_a_table_with_a_row_for_each_part():
     html = ro.describe(ro.recommended(1000), PARAMS)._repr_html_()
     assert html.count("<tr>") == 1 + 7
-    assert "<th>state</th>" in html
+    assert ">state</th>" in html
+    assert ">works</th>" not in html
+    assert '<td style="text-align:right;white-space:nowrap">18</td>' in html
     assert "select(min_ndim=2)" in html
     assert "&lt;lambda&gt;" in ro.describe(ro.sgd(lambda t: 0.1))._repr_html_()
 
