@@ -310,6 +310,14 @@ def state_dict(first, second, group=None, members=(0, 1)):
             ),
             {"tx": ro.rmsprop(0.1, momentum=0.9)}, r"momentum after the learning rate",
         ),
+        (
+            state_dict(
+                {"momentum_buffer": np.ones(2)}, {"momentum_buffer": np.ones(2)},
+                {"lr": 0.1, "momentum": 0.9, "dampening": 0},
+            ),
+            {"tx": ro.chain(ro.scale(-0.1).named("lr"), ro.chain(ro.trace(0.9).named("mine")))},
+            r"momentum after the learning rate",
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(given, keywords, message):

@@ -18,6 +18,7 @@ from regopt_jax.interop.torch.groups import optimizer
 from regopt_jax.interop.torch.moments import AmsgradState
 from regopt_jax.interop.torch.muon import MuonState
 from regopt_jax.transforms.momentum import DampenedTraceState
+from regopt_jax.wrappers.cautious import primitives
 
 ADAM = {"mu": ("exp_avg",), "nu": ("exp_avg_sq", "exp_inf")}
 # What PyTorch calls the slots of each state.
@@ -36,6 +37,7 @@ SLOTS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
     AverageState: {"ax": ("ax",)},
     AdafactorState: {key: (key,) for key in ("row_var", "col_var", "variance")},
 }
+MOMENTA = tuple(kind for kind, s in SLOTS.items() if ("momentum_buffer",) in s.values())
 FACTORS = ("row_var", "col_var")
 KEYS = {key for fields in SLOTS.values() for keys in fields.values() for key in keys}
 
@@ -97,7 +99,7 @@ def from_torch(
     if step is None and not any(parameter.state for parameter in found):
         return whole, state
     _check_steps(found, groups)
-    if any("momentum_buffer" in p.state for p in found) and _rate_before_trace(whole):
+    if any("momentum_buffer" in p.state for p in found) and _rate_before_momentum(whole, state):
         raise ValueError(
             "from_torch: tx has its momentum after the learning rate, PyTorch before; build tx "
             "from regopt_jax.interop.torch."
@@ -242,7 +244,20 @@ def _check_steps(found: Sequence[_Parameter], groups: Sequence[Mapping[str, Any]
             )
 
 
-def _rate_before_trace(tx: GradientTransformation) -> bool:
-    names = [part.name for part in tx.parts]
-    here = "trace" in names and "scale_by_learning_rate" in names[: names.index("trace")]
-    return here or any(map(_rate_before_trace, tx.parts))
+def _rate_before_momentum(tx: GradientTransformation, state: Any) -> bool:
+    if tx.composition is None:
+        return False
+    rated = False
+    for part, own in zip(tx.parts, tx.composition.states(state), strict=True):
+        if _rate_before_momentum(part, own) or (rated and _holds(own, MOMENTA)):
+            return True
+        rates = any(one.role == "step_size" for one in primitives(part))
+        rated = rated or (tx.composition.sequential and rates)
+    return False
+
+
+def _holds(state: Any, kinds: tuple[type, ...]) -> bool:
+    def is_one(x: Any) -> bool:
+        return isinstance(x, kinds)
+
+    return any(map(is_one, jax.tree.leaves(state, is_leaf=is_one)))
