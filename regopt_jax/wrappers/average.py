@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import GradientTransformation
 from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.transforms.momentum import bias
 from regopt_jax.wrappers.gate import run_or_hold
 
 
@@ -70,7 +70,7 @@ def params_ema(
         if params is None:
             raise _trees.params_needed("params_ema", updates)
         count = optax.safe_increment(state.count)
-        weight = (1 - decay) / (bias(decay, count) if debias else 1)
+        weight = _debiased(decay, count) if debias else 1 - decay
 
         def follow(average: Array, p: Array) -> Array:
             return jnp.asarray(average + weight * (p - average), average.dtype)
@@ -88,6 +88,16 @@ def params_ema(
         elementwise=True,
         metric=lambda state, params: jax.tree.map(lambda _: 1.0, params),
     )
+
+
+def _debiased(decay: ArrayLike, count: Array) -> Array:
+    r""":math:`(1-β)/(1-β^t)`, exactly 1 at the first step and precise for β close to 1."""
+    if isinstance(decay, jax.Array):
+        log = jnp.log1p(decay - 1)
+    else:
+        with np.errstate(divide="ignore"):
+            log = jnp.asarray(np.log1p(np.asarray(decay, np.float64) - 1), float)
+    return jnp.expm1(log) / jnp.expm1(count.astype(log.dtype) * log)
 
 
 def incremental_update(new_tensors: PyTree, old_tensors: PyTree, step_size: ArrayLike) -> PyTree:

@@ -58,6 +58,29 @@ def test_the_first_step_alone_is_the_average_when_debiased():
     close(optax.tree.get(state, "params_ema"), path[1])
 
 
+@pytest.mark.parametrize("kind", [float, jnp.float32])
+@pytest.mark.parametrize("decay", [0.0, 0.9, 0.9999, 0.999999, 1 - 1e-7])
+def test_debiasing_leaves_out_the_initial_parameters_for_any_decay(decay, kind):
+    """1 - β^t as a difference would keep a hundredth of them for β = 0.999999 in float32."""
+    tx = ro.params_ema(kind(decay))
+    state, seen = tx.init(jnp.zeros(())), []
+    for _ in range(5):
+        _, state = jax.jit(tx.update)(jnp.zeros(()), state, jnp.array(1000.0))
+        seen.append(float(state.params_ema))
+    np.testing.assert_allclose(seen, 1000.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.999999])
+def test_the_weights_of_a_debiased_average_in_float32(decay):
+    path = np.random.default_rng(0).normal(size=50)
+    tx = ro.params_ema(decay)
+    state = tx.init(jnp.zeros(()))
+    for w in path:
+        _, state = jax.jit(tx.update)(jnp.zeros(()), state, jnp.float32(w))
+    weights = decay ** np.arange(50)[::-1]
+    assert float(state.params_ema) == pytest.approx(weights @ path / weights.sum(), abs=1e-6)
+
+
 def test_a_wider_average_of_bfloat16_parameters():
     """In bfloat16 a step of 0.001 of the distance would be lost."""
     w = jnp.array([1.0], jnp.bfloat16)
