@@ -196,6 +196,7 @@ def dimension_numbers(
     def is_leaf(x: Any) -> bool:
         return x is None or isinstance(x, MuonDimensionNumbers)
 
+    tree = tree.unpacked_shapes() if _packed.is_packed(tree) else tree
     given = given(tree) if callable(given) else given
     flat: tuple[list[Any], Any] = jax.tree.flatten(given, is_leaf=is_leaf)
     specs, treedef = flat

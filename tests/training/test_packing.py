@@ -36,6 +36,13 @@ def loss(params, x):
     return fit + jnp.mean(params["large"] ** 2)
 
 
+def axes():
+    matrix = ro.contrib.MuonDimensionNumbers(0, 1)
+    layer = {"kernel": matrix, "bias": None}
+    rest = {"head": matrix, "large": None, "scale": None, "empty": None, "frozen": None}
+    return {f"layer{i}": layer for i in range(5)} | rest
+
+
 TRANSFORMATIONS = {
     "recommended": lambda: ro.recommended(100),
     "momentum": lambda: ro.sgd(0.01, momentum=0.9, nesterov=True),
@@ -52,6 +59,7 @@ TRANSFORMATIONS = {
         ro.label_by({"a": ro.select("**/kernel")}, default="b"),
     ),
     "muon": lambda: ro.muon(1e-2),
+    "muon on chosen axes": lambda: ro.muon(1e-2, muon_weight_dimension_numbers=axes()),
     "normuon": lambda: ro.normuon(1e-2, weight_decay=0.1),
     "a partition by another name": lambda: ro.partition(
         {"a": ro.adam(1e-3), "b": ro.sgd(0.1, 0.9)},
