@@ -173,8 +173,9 @@ from regopt_jax.transforms.clip import (
     clip as clip,
     clip_by_block_rms as clip_by_block_rms,
     clip_by_global_norm as clip_by_global_norm,
+    clip_by_leaf_norm as clip_by_leaf_norm,
 )
-from regopt_jax.transforms.distance import (
+from regopt_jax.transforms.distance_to_start import (
     scale_by_distance_over_gradients as scale_by_distance_over_gradients,
 )
 from regopt_jax.transforms.factored import scale_by_factored_rms as scale_by_factored_rms
@@ -185,7 +186,6 @@ from regopt_jax.transforms.layerwise import (
     scale_by_param_block_rms as scale_by_param_block_rms,
     scale_by_trust_ratio as scale_by_trust_ratio,
 )
-from regopt_jax.transforms.leaf_norm import clip_by_leaf_norm as clip_by_leaf_norm
 from regopt_jax.transforms.madgrad import scale_by_madgrad as scale_by_madgrad
 from regopt_jax.transforms.mars import mars_correction as mars_correction
 from regopt_jax.transforms.max_moment import (

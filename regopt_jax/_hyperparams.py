@@ -69,6 +69,15 @@ def pair(who: str, name: str, value: Any) -> tuple[Any, Any]:
     return first, second
 
 
+def is_number(value: Any, number: float) -> bool:
+    """Whether a hyperparameter is this very number, for good: no array and no schedule.
+
+    >>> is_number(0.0, 0), is_number(0.1, 0), is_number(lambda t: 0.0, 0)
+    (True, False, False)
+    """
+    return isinstance(value, int | float) and value == number
+
+
 def at(value: ScalarOrSchedule, count: ArrayLike) -> ArrayLike:
     """The hyperparameter's value for the update number ``count``, from 0."""
     if not callable(value):

@@ -63,6 +63,7 @@ def leafwise(
     elementwise: bool = True,
     counter: str = "count",
     real: bool = False,
+    keep_dtype: bool = False,
 ) -> GradientTransformation:
     """Lift the maths of one array to a gradient transformation on trees.
 
@@ -82,12 +83,13 @@ def leafwise(
         parameters that ``init`` calls.
       advance: ``advance(step[, context])``, the new values of scalars, by field; those
         not named stay.
-      metric: ``metric(*slots[, context])`` on one array, the positive diagonal
+      metric: ``metric(*slots[, p][, context])`` on one array, the positive diagonal
         that ``update`` divides by.
-      needs_params: ``update`` gets the parameter ``p`` too.
+      needs_params: ``update`` and ``metric`` get the parameter ``p`` too.
       elementwise: see :class:`GradientTransformation`.
       counter: the name of the field that counts updates.
       real: complex parameters are refused: ``update`` orders numbers, or is not defined.
+      keep_dtype: the update has the dtype of its gradient, also where a slot is wider.
 
     The arithmetic runs in the widest dtype of its inputs; a slot keeps the dtype
     that ``init`` gave it.
@@ -155,6 +157,7 @@ def leafwise(
         inputs = jax.tree.map(lambda x: x.astype(wide), inputs)
         with promoting(inputs[0]):
             u, *new = _as_tuple(update(*inputs, *extras))
+        u = u.astype(g.dtype) if keep_dtype else u
         return (u, *jax.tree.map(lambda n, o: n.astype(jnp.asarray(o).dtype), tuple(new), row))
 
     def check_slots(tree: PyTree, leaves: list[Any], rows: list[tuple[Any, ...]]) -> None:
@@ -215,7 +218,7 @@ def leafwise(
             if p is None:
                 return None
             with promoting(p):
-                d = metric(*row, *extras)
+                d = metric(*row, *([p] if needs_params else []), *extras)
             return d.real if jnp.iscomplexobj(d) else d
 
         return treedef.unflatten(list(map(one, leaves, rows)))

@@ -142,7 +142,7 @@ def check_real(who: str, tree: PyTree) -> None:
         if jnp.iscomplexobj(leaf):
             raise TypeError(
                 f"{who}: the parameter at '{path}' is complex, for which it is not defined. "
-                "Optimise its real and imaginary parts, as regopt_jax.split_real_and_imaginary does."
+                "Optimise its parts, as regopt_jax.split_real_and_imaginary does."
             )
 
 
@@ -152,6 +152,11 @@ def spread(x: PyTree, tree: PyTree) -> PyTree:
         return x
     leaves, treedef = flatten(tree)
     return treedef.unflatten([x] * len(leaves))
+
+
+def ones(tree: PyTree) -> PyTree:
+    """1 at each leaf: the metric of what rescales no coordinate."""
+    return jax.tree.map(lambda _: 1.0, tree)
 
 
 def map_leaves(

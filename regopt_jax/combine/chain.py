@@ -11,7 +11,7 @@ import jax
 import optax
 
 from regopt_jax._core import Composition, GradientTransformation, Metric, adopt
-from regopt_jax._trees import PyTree
+from regopt_jax._trees import PyTree, ones
 
 
 def product_metric(
@@ -25,7 +25,7 @@ def product_metric(
     def metric(state: Any, params: PyTree) -> PyTree:
         each = [m(s, params) for m, s in zip(metrics, states(state), strict=True) if m is not None]
         if not each:
-            return jax.tree.map(lambda _: 1.0, params)
+            return ones(params)
         with jax.numpy_dtype_promotion("standard"):
             return jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
 

@@ -67,7 +67,7 @@ def masked(
         assert part.metric is not None
         mask_tree = mask_for(params)
         inside = part.metric(state.inner_state, keep(mask_tree, params))
-        return _merge(mask_tree, inside, jax.tree.map(lambda _: 1.0, params))
+        return _merge(mask_tree, inside, _trees.ones(params))
 
     def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
         (new,) = parts

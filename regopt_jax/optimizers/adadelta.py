@@ -1,7 +1,7 @@
 """Adadelta: steps in the units of the parameters."""
 
 from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
+from regopt_jax._hyperparams import ScalarOrSchedule, is_number
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.combine.select import Mask
@@ -38,7 +38,7 @@ def adadelta(
     >>> round(float(tx.update(jnp.array(2.0), tx.init(w), w)[0]), 4)
     -1.4142
     """
-    none = weight_decay_mask is None and isinstance(weight_decay, int | float) and not weight_decay
+    none = weight_decay_mask is None and is_number(weight_decay, 0)
     return chain(
         identity() if none else add_decayed_weights(weight_decay, weight_decay_mask),
         scale_by_adadelta(rho, eps),

@@ -9,7 +9,7 @@ from regopt_jax.combine.chain import chain
 from regopt_jax.combine.select import Mask
 from regopt_jax.regularizers.gradients import add_decayed_weights
 from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.leaf_norm import clip_by_leaf_norm
+from regopt_jax.transforms.clip import clip_by_leaf_norm
 from regopt_jax.transforms.mars import mars_correction
 from regopt_jax.transforms.scale import scale_by_learning_rate
 

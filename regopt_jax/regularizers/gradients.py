@@ -159,5 +159,5 @@ def _add_gradient(
         role="regularizer",
         hyperparams={"regularizer": regularizer, **options},
         elementwise=all(term.penalty.separable for term in regularizer.terms),
-        metric=lambda state, params: jax.tree.map(lambda _: 1.0, params),
+        metric=lambda state, params: _trees.ones(params),
     )

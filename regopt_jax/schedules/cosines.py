@@ -6,9 +6,7 @@ from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.decays import integer_power
-from regopt_jax.schedules.shapes import as_float, fractions
-
-_LAST = 2**31 - 1
+from regopt_jax.schedules.shapes import LAST, as_float, fractions
 
 
 def half_cosine(left: Array) -> Array:
@@ -86,10 +84,10 @@ def cosine_restarts(
     )
     starts = [0]
     if t_mul > 1:
-        while (later := starts[-1] + first_decay_steps * t_mul ** (len(starts) - 1)) < 2**31:
+        while (later := starts[-1] + first_decay_steps * t_mul ** (len(starts) - 1)) <= LAST:
             starts.append(later)
     # The last cycle may be longer than an int32 holds: by so many steps.
-    beyond = max(0, first_decay_steps * t_mul ** (len(starts) - 1) - _LAST)
+    beyond = max(0, first_decay_steps * t_mul ** (len(starts) - 1) - LAST)
 
     def schedule(count: ArrayLike) -> Array:
         count = jnp.asarray(count)
@@ -103,7 +101,7 @@ def cosine_restarts(
                 reached = count >= start
                 cycle = jnp.where(reached, n, cycle)
                 within = jnp.where(reached, count - start, within)
-                length = jnp.where(reached, min(first_decay_steps * t_mul**n, _LAST), length)
+                length = jnp.where(reached, min(first_decay_steps * t_mul**n, LAST), length)
         rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
         left = (as_float(length - within) + rest) / (as_float(length) + rest)
         peak = as_float(init_value) * integer_power(m_mul, cycle.astype(jnp.int32))

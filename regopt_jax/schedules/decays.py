@@ -88,7 +88,7 @@ def exponential_decay(
         decay_rate=(decay_rate, "[0, inf)"),
         transition_begin=(transition_begin, "[0, inf)"),
     )
-    constant = transition_steps == 0 or (isinstance(decay_rate, int | float) and decay_rate == 0)
+    constant = transition_steps == 0 or _hyperparams.is_number(decay_rate, 0)
 
     def schedule(count: ArrayLike) -> Array:
         if constant:

@@ -80,8 +80,7 @@ def warmup_cosine_decay_schedule(
         "warmup_cosine_decay_schedule", warmup_steps=(warmup_steps, f"[0, {decay_steps})")
     )
     warmup = exact(warmup_steps)
-    peak_is_zero = isinstance(peak_value, int | float) and peak_value == 0
-    alpha = 0.0 if peak_is_zero else end_value / peak_value
+    alpha = 0.0 if _hyperparams.is_number(peak_value, 0) else end_value / peak_value
     return join_schedules(
         [
             linear_schedule(init_value, peak_value, warmup),

@@ -13,6 +13,8 @@ from regopt_jax import _hyperparams
 from regopt_jax._hyperparams import Schedule, described
 from regopt_jax._trees import Array, ArrayLike
 
+LAST = 2**31 - 1  # the largest int32: counts end there
+
 
 def as_float(x: ArrayLike) -> Array:
     """``x`` in the widest float enabled: float64 under x64, float32 otherwise."""
@@ -81,7 +83,7 @@ def polynomial_schedule(
         transition_steps=(transition_steps, "[0, inf)"),
         transition_begin=(transition_begin, "[0, inf)"),
     )
-    linear = isinstance(power, int | float) and power == 1
+    linear = _hyperparams.is_number(power, 1)
 
     def schedule(count: ArrayLike) -> Array:
         if transition_steps == 0:

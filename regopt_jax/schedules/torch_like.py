@@ -31,9 +31,7 @@ from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.schedules.cosines import half_cosine
 from regopt_jax.schedules.decays import integer_power
 from regopt_jax.schedules.interpolation import WEIGHTS, check_shape
-from regopt_jax.schedules.shapes import as_float
-
-_LAST = 2**31 - 1
+from regopt_jax.schedules.shapes import LAST, as_float
 
 
 @described
@@ -152,7 +150,7 @@ def _shares(count: Array, begin: float, end: float) -> tuple[Array, Array]:
 def _cycles(count: ArrayLike, period: int) -> tuple[Array, Array]:
     """The number of whole periods and the steps since the last; a period may pass int32."""
     count = jnp.asarray(count)
-    if period > _LAST:
+    if period > LAST:
         return jnp.zeros_like(count), count
     return count // period, count % period
 

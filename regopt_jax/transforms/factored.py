@@ -12,7 +12,6 @@ from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise
 from regopt_jax._trees import Array, ArrayLike, abs_sq, at_least_float32, zeros_like
 from regopt_jax.transforms.momentum import moving_average
-from regopt_jax.transforms.norms import with_metric
 
 
 def power_decay(step: ArrayLike, exponent: ArrayLike) -> Array:
@@ -85,7 +84,7 @@ def scale_by_factored_rms(
         second, largest = axes
         return jnp.sum(whole, largest), jnp.sum(whole, second), unused
 
-    def root(p: Array, rows: Array, columns: Array, whole: Array) -> Array:
+    def root(rows: Array, columns: Array, whole: Array, p: Array, *_: Array) -> Array:
         rows, columns, whole = map(_real, (rows, columns, whole))
         axes = axes_of(p.shape)
         if axes is None:
@@ -107,13 +106,13 @@ def scale_by_factored_rms(
             second, largest = axes
             rows = moving_average(jnp.mean(square, largest), _real(rows), decay)
             columns = moving_average(jnp.mean(square, second), _real(columns), decay)
-        u = at_least_float32(g) / root(p, rows, columns, whole)
+        u = at_least_float32(g) / root(rows, columns, whole, p)
         return u.astype(g.dtype), rows, columns, whole
 
     def context(step: Step) -> Array:
         return jnp.asarray(decay_rate_fn(step.count - step_offset, decay_rate))
 
-    tx = leafwise(
+    return leafwise(
         update,
         name=name,
         role="precondition",
@@ -128,9 +127,9 @@ def scale_by_factored_rms(
         init=init,
         context=context,
         needs_params=True,
+        metric=root,
         elementwise=False,
     )
-    return with_metric(tx, root, "v_row", "v_col", "v")
 
 
 def _real(x: Array) -> Array:

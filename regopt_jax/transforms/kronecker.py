@@ -6,14 +6,11 @@ along that axis, so an :math:`m × n` matrix has one of :math:`m × m` and one o
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._trees import Array, PyTree, at_least_float32
+from regopt_jax._trees import Array, at_least_float32
 
 PRECISION = jax.lax.Precision.HIGHEST
 
@@ -43,21 +40,3 @@ def along(x: Array, matrices: Sequence[Array], axes: Sequence[int]) -> Array:
         product = jnp.tensordot(matrix, x, ((1,), (axis,)), precision=PRECISION)
         x = jnp.moveaxis(product, 0, axis)
     return x
-
-
-def in_the_gradients_dtypes(tx: GradientTransformation) -> GradientTransformation:
-    """The same transformation, whose updates do not take the wider dtype of its factors."""
-
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, Any]:
-        out, state = tx.update(updates, state, params, **extra)
-        return _trees.map_leaves(tx.name, _cast, out, gradients=updates), state
-
-    return GradientTransformation(
-        tx.init, update, name=tx.name, hyperparams=tx.hyperparams, role=tx.role
-    )
-
-
-def _cast(u: Array, g: Array) -> Array:
-    return u.astype(g.dtype)

@@ -6,7 +6,7 @@ from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise, unit_metric
 from regopt_jax._trees import Array, ArrayLike, at_least_float32, global_norm
-from regopt_jax.transforms.norms import norm, root_mean_square, scaled, with_metric
+from regopt_jax.transforms.norms import norm, root_mean_square, scaled
 
 
 def scale_by_trust_ratio(
@@ -72,15 +72,15 @@ def scale_by_param_block_norm(min_scale: ArrayLike = 1e-3) -> GradientTransforma
     [5.0, 10.0]
     """
     _hyperparams.check("scale_by_param_block_norm", min_scale=(min_scale, "[0, inf)"))
-    tx = leafwise(
+    return leafwise(
         lambda g, p: scaled(g, norm(p, min_scale)),
         name="scale_by_param_block_norm",
         role="precondition",
         hyperparams={"min_scale": min_scale},
         needs_params=True,
+        metric=lambda p: 1 / norm(p, min_scale),
         elementwise=False,
     )
-    return with_metric(tx, lambda p: 1 / norm(p, min_scale))
 
 
 def scale_by_param_block_rms(min_scale: ArrayLike = 1e-3) -> GradientTransformation:
@@ -102,15 +102,15 @@ def scale_by_param_block_rms(min_scale: ArrayLike = 1e-3) -> GradientTransformat
     [5.0, 10.0]
     """
     _hyperparams.check("scale_by_param_block_rms", min_scale=(min_scale, "[0, inf)"))
-    tx = leafwise(
+    return leafwise(
         lambda g, p: scaled(g, root_mean_square(p, min_scale)),
         name="scale_by_param_block_rms",
         role="precondition",
         hyperparams={"min_scale": min_scale},
         needs_params=True,
+        metric=lambda p: 1 / root_mean_square(p, min_scale),
         elementwise=False,
     )
-    return with_metric(tx, lambda p: 1 / root_mean_square(p, min_scale))
 
 
 def normalize_by_update_norm(

@@ -95,7 +95,7 @@ def trace(
     1.9
     """
     _hyperparams.check("trace", decay=(decay, "[0, 1]"), dampening=(dampening, "[0, 1)"))
-    dampened = not (isinstance(dampening, int | float) and dampening == 0)
+    dampened = not _hyperparams.is_number(dampening, 0)
 
     def init(p: Array) -> Array:
         return zeros_like(p, accumulator_dtype)
@@ -118,7 +118,7 @@ def trace(
         state=DampenedTraceState if dampened else optax.TraceState,
         init=init,
         context=weight if dampened else None,
-        metric=None if isinstance(decay, int | float) and decay == 1 else metric,
+        metric=None if _hyperparams.is_number(decay, 1) else metric,
     )
 
 

@@ -67,7 +67,7 @@ def add_noise(
         name="add_noise",
         role="gradient",
         hyperparams={"eta": eta, "gamma": gamma},
-        metric=lambda state, params: jax.tree.map(lambda _: 1.0, params),
+        metric=lambda state, params: _trees.ones(params),
     )
 
 

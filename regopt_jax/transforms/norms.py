@@ -1,13 +1,8 @@
 """Sizes of one array: its norm and root-mean-square, with derivatives at zero."""
 
-from collections.abc import Callable
-from typing import Any
-
 import jax.numpy as jnp
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, at_least_float32
+from regopt_jax._trees import Array, ArrayLike, abs_sq, at_least_float32
 
 Axes = int | tuple[int, ...] | None
 
@@ -54,15 +49,3 @@ def root(square: Array, at_least: ArrayLike = 0.0) -> Array:
 def scaled(x: Array, factor: ArrayLike) -> Array:
     """``x`` times a real factor, in the dtype of ``x``."""
     return x * jnp.asarray(factor, jnp.finfo(x.dtype).dtype)
-
-
-def with_metric(
-    tx: GradientTransformation, metric: Callable[..., Any], *slots: str
-) -> GradientTransformation:
-    """``tx`` with a metric of the parameter: ``metric(p, *slots)`` on one array."""
-
-    def metric_fn(state: Any, params: PyTree) -> PyTree:
-        held = {slot: getattr(state, slot) for slot in slots}
-        return _trees.map_leaves(tx.name, metric, params, broadcast=slots, **held)
-
-    return type(tx)(*tx, **{**vars(tx), "metric": metric_fn})

@@ -62,7 +62,7 @@ def scale_by_novograd(
         eps_root=(eps_root, "[0, inf)"),
         weight_decay=(weight_decay, "[0, inf)"),
     )
-    decays = not (isinstance(weight_decay, int | float) and weight_decay == 0)
+    decays = not _hyperparams.is_number(weight_decay, 0)
 
     def init(p: Array) -> tuple[Array, Array]:
         return zeros_like(p, mu_dtype), jnp.zeros([], jnp.result_type(p))
@@ -98,7 +98,7 @@ def scale_by_novograd(
         state=optax.ScaleByNovogradState,
         init=init,
         context=context,
-        metric=lambda m, r, now: (1 - b1) * root(r),
+        metric=lambda m, r, *p_and_now: (1 - b1) * root(r),
         needs_params=decays,
         elementwise=False,
     )

@@ -15,7 +15,6 @@ from regopt_jax.transforms.kronecker import (
     factored_axes,
     gram,
     identities,
-    in_the_gradients_dtypes,
 )
 from regopt_jax.transforms.momentum import moving_average
 
@@ -106,20 +105,19 @@ def scale_by_shampoo(
         )
         return along(g, roots, axes), factors, roots
 
-    return in_the_gradients_dtypes(
-        leafwise(
-            update,
-            name="scale_by_shampoo",
-            role="precondition",
-            hyperparams={
-                "b2": b2,
-                "eps": eps,
-                "precondition_frequency": precondition_frequency,
-                "max_precond_dim": max_precond_dim,
-            },
-            state=ScaleByShampooState,
-            init=init,
-            context=lambda step: step.count,
-            elementwise=False,
-        )
+    return leafwise(
+        update,
+        name="scale_by_shampoo",
+        role="precondition",
+        hyperparams={
+            "b2": b2,
+            "eps": eps,
+            "precondition_frequency": precondition_frequency,
+            "max_precond_dim": max_precond_dim,
+        },
+        state=ScaleByShampooState,
+        init=init,
+        context=lambda step: step.count,
+        elementwise=False,
+        keep_dtype=True,
     )

@@ -15,7 +15,6 @@ from regopt_jax.transforms.kronecker import (
     factored_axes,
     gram,
     identities,
-    in_the_gradients_dtypes,
 )
 from regopt_jax.transforms.momentum import bias, moving_average, unbiased
 
@@ -141,22 +140,21 @@ def scale_by_soap(
         r, bases = rebase(r, factors, bases, axes, count)
         return jnp.where(started, u, 0), m, r, factors, bases
 
-    return in_the_gradients_dtypes(
-        leafwise(
-            update,
-            name="scale_by_soap",
-            role="precondition",
-            hyperparams={
-                "b1": b1,
-                "b2": b2,
-                "shampoo_beta": shampoo_beta,
-                "eps": eps,
-                "precondition_frequency": precondition_frequency,
-                "max_precond_dim": max_precond_dim,
-            },
-            state=ScaleBySoapState,
-            init=init,
-            context=lambda step: step.count,
-            elementwise=False,
-        )
+    return leafwise(
+        update,
+        name="scale_by_soap",
+        role="precondition",
+        hyperparams={
+            "b1": b1,
+            "b2": b2,
+            "shampoo_beta": shampoo_beta,
+            "eps": eps,
+            "precondition_frequency": precondition_frequency,
+            "max_precond_dim": max_precond_dim,
+        },
+        state=ScaleBySoapState,
+        init=init,
+        context=lambda step: step.count,
+        elementwise=False,
+        keep_dtype=True,
     )

@@ -61,7 +61,7 @@ def params_ema(
 
     def init(params: PyTree) -> ParamsEmaState:
         _trees.check_inexact("params_ema", params)
-        copies = jax.tree.map(lambda p: _copy(p, accumulator_dtype), params)
+        copies = jax.tree.map(lambda p: _trees.copied(p, accumulator_dtype), params)
         return ParamsEmaState(jnp.zeros([], jnp.int32), copies)
 
     def update(
@@ -86,7 +86,7 @@ def params_ema(
         hyperparams={"decay": decay, "debias": debias},
         role="gradient",
         elementwise=True,
-        metric=lambda state, params: jax.tree.map(lambda _: 1.0, params),
+        metric=lambda state, params: _trees.ones(params),
     )
 
 
@@ -148,7 +148,3 @@ def periodic_update(
     _hyperparams.check("periodic_update", update_period=(update_period, "integer [1, inf)"))
     now = jnp.equal(jnp.asarray(steps) % update_period, 0)
     return run_or_hold(now, lambda new, old: new, lambda new, old: old, new_tensors, old_tensors)
-
-
-def _copy(p: Any, dtype: Any) -> Array:
-    return jnp.array(p, dtype=dtype or jnp.result_type(p), copy=True)

@@ -62,7 +62,7 @@ def reduce_on_plateau(
         "min_scale": (min_scale, "[0, inf)"),
     }
     _hyperparams.check("reduce_on_plateau", **hyperparams)
-    if all(isinstance(tol, int | float) and tol == 0 for tol in (rtol, atol)):
+    if all(_hyperparams.is_number(tol, 0) for tol in (rtol, atol)):
         raise ValueError("reduce_on_plateau: one of rtol and atol must be positive, both are 0.")
 
     def init(params: PyTree) -> ReduceLROnPlateauState:

@@ -18,7 +18,7 @@ NONNEGATIVE = "[0, inf)"
 
 def given(value: Any) -> bool:
     """Whether a hyperparameter asks for its part: anything but the number zero."""
-    return not (isinstance(value, int | float) and value == 0)
+    return not _hyperparams.is_number(value, 0)
 
 
 def known(value: Any) -> bool:
