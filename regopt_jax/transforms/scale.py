@@ -79,7 +79,8 @@ def scale_by_learning_rate(
     r"""Multiply the updates by minus the learning rate, :math:`u_t = -α_t\,g_t`.
 
     Args:
-      learning_rate: α, a scalar ≥ 0 or a schedule; ``None`` for no scaling at all.
+      learning_rate: α, a scalar ≥ 0 or a schedule; ``None`` for no scaling at all, which
+        leaves the direction of ascent.
       flip_sign: whether to turn the ascent direction into a descent step.
 
     Raises:
