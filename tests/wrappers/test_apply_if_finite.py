@@ -70,6 +70,24 @@ def test_good_steps_are_the_inner_transformations(name):
     )
 
 
+HUGE = {
+    "cancel": jnp.concatenate([jnp.full(500, 3e38), jnp.full(500, -3e38)]),
+    "complex": jnp.array([3e38 + 3e38j]),
+    "bfloat16": jnp.full((30, 30), 3e38, jnp.bfloat16),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_finite_gradients_may_have_a_sum_and_a_modulus_that_overflow(name):
+    g, tx = HUGE[name], ro.apply_if_finite(ro.identity())
+    for run in (tx.update, jax.jit(tx.update)):
+        updates, state = run(g, tx.init(g))
+        assert counts(state) == (0, 0, True)
+        assert bits(updates) == bits(g)
+        _, state = run(g.at[..., 0].set(-jnp.inf), tx.init(g))
+        assert counts(state) == (1, 1, False)
+
+
 def test_the_count_of_consecutive_bad_steps_starts_again():
     tx = ro.apply_if_finite(ro.sgd(0.1))
     state, seen = tx.init(PARAMS), []
