@@ -10,7 +10,7 @@ from regopt_jax._packed import (
     pack_state as pack_state,
     unpack_state as unpack_state,
 )
-from regopt_jax._trees import apply_updates as apply_updates, global_norm as global_norm
+from regopt_jax._vectors import apply_updates as apply_updates, global_norm as global_norm
 from regopt_jax.combine.chain import chain as chain, named_chain as named_chain
 from regopt_jax.combine.masked import masked as masked
 from regopt_jax.combine.partition import (

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import optax
 
-from regopt_jax import _trees
+from regopt_jax import _vectors
 from regopt_jax._trees import PyTree
 
 Role = Literal[
@@ -132,7 +132,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
         if self.in_place is not None:
             return self.in_place(grads, state, params, **extra_args)
         updates, state = self.update(grads, state, params, **extra_args)
-        return _trees.apply_updates(params, updates), state
+        return _vectors.apply_updates(params, updates), state
 
     @property
     def parts(self) -> tuple["GradientTransformation", ...]:

@@ -1,8 +1,7 @@
-"""Pytrees: leaves with the names of their paths, and the one norm that needs them all.
+"""Pytrees: leaves with the names of their paths.
 
-What runs on every leaf is jitted, so that leaves of one shape and dtype are traced and
-lowered once. ``None`` counts as a leaf here (a parameter without a gradient), unlike in
-``jax.tree``; ``optax.MaskedNode`` is an empty subtree, as in Optax.
+``None`` counts as a leaf here (a parameter without a gradient), unlike in ``jax.tree``;
+``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -220,35 +219,6 @@ def real_dtype(tree: PyTree) -> Any:
         return jnp.result_type(jnp.float32, *dtypes)
 
 
-def global_norm(updates: PyTree) -> Array:
-    r"""The Euclidean norm of all leaves together, :math:`\sqrt{\sum_i \lVert x_i\rVert^2}`.
-
-    Args:
-      updates: a tree of real or complex arrays of any shape; ``None`` leaves are left out.
-        Accumulates in float32 or wider.
-
-    Returns:
-      A real scalar; 0 for a tree without leaves.
-
-    >>> import jax.numpy as jnp
-    >>> float(global_norm({"a": jnp.array([3.0]), "b": jnp.array(4.0)}))
-    5.0
-    """
-    squares = [_sum_of_squares(x) for x in jax.tree.leaves(updates)]
-    if not squares:
-        return jnp.zeros([], jnp.float32)
-    with jax.numpy_dtype_promotion("standard"):
-        total = squares[0]
-        for square in squares[1:]:
-            total = total + square
-    return jnp.sqrt(total)
-
-
-@jax.jit
-def _sum_of_squares(x: Any) -> Array:
-    return jnp.sum(abs_sq(at_least_float32(x)))
-
-
 def zeros_like(p: ArrayLike, dtype: Any = None) -> Array:
     """Zeros of ``p``'s shape and sharding, with a dtype that is never weak."""
     return full_like(p, 0, dtype)
@@ -263,42 +233,3 @@ def full_like(p: ArrayLike, value: ArrayLike, dtype: Any = None) -> Array:
 def copied(p: ArrayLike, dtype: Any = None) -> Array:
     """A copy that the parameter's buffer may be donated without, with its sharding."""
     return jnp.array(p, dtype=dtype or jnp.result_type(p), copy=True)
-
-
-def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
-    """Add the updates to the parameters, in the parameters' dtypes.
-
-    Args:
-      params: the parameters.
-      updates: the tree that ``update`` returned; a ``None`` leaf leaves its
-        parameter as it is.
-
-    Raises:
-      ValueError: the trees differ; the message names the paths.
-
-    >>> import jax.numpy as jnp
-    >>> apply_updates({"w": jnp.array(1.0)}, {"w": jnp.array(-0.25)})
-    {'w': Array(0.75, dtype=float32)}
-    """
-    leaves, treedef = flatten(params)
-    deltas = align("apply_updates", "updates", updates, params, treedef)
-    present = [p if u is None else u for p, u in zip(leaves, deltas, strict=True)]
-    check_shapes("apply_updates", "update", params, leaves, present)
-
-    def add(p: Any, u: Any) -> Any:
-        return p if p is None or u is None else _add_keeping_dtype(p, u)
-
-    return treedef.unflatten([add(p, u) for p, u in zip(leaves, deltas, strict=True)])
-
-
-def replaced(params: PyTree, target: PyTree) -> PyTree:
-    """``target`` in the parameters' dtypes; a ``None`` leaf leaves its parameter as it is."""
-    leaves, treedef = flatten(params)
-    pairs = zip(leaves, treedef.flatten_up_to(target), strict=True)
-    return treedef.unflatten([p if t is None else t.astype(p.dtype) for p, t in pairs])
-
-
-@jax.jit
-def _add_keeping_dtype(p: Any, u: Any) -> Array:
-    with jax.numpy_dtype_promotion("standard"):
-        return (p + u).astype(p.dtype)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _trees
+from regopt_jax import _trees, _vectors
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.combine.select import Mask, everything, resolve_mask
@@ -124,7 +124,7 @@ def constant_norm(
     def rescaled(moved: Array, p: Array, kept: bool) -> Array:
         if not kept:
             return moved
-        before, after = _trees.global_norm(p), _trees.global_norm(moved)
+        before, after = _vectors.global_norm(p), _vectors.global_norm(moved)
         ratio = jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)
         return moved * ratio.astype(moved.dtype)
 
@@ -185,7 +185,7 @@ def _landing(name: str, land: Callable[..., tuple[PyTree, Any]]) -> tuple[Callab
         grads: PyTree, state: Any, params: PyTree, **extra_args: Any
     ) -> tuple[PyTree, Any]:
         target, state = land(grads, state, params, extra_args)
-        return _trees.replaced(params, target), state
+        return _vectors.replaced(params, target), state
 
     return update, in_place
 

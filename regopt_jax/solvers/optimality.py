@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from regopt_jax import _trees
+from regopt_jax import _trees, _vectors
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.regularizers.base import Regularizer
 
@@ -39,6 +39,6 @@ def optimality(
         "optimality", step, params, gradients=grads, metric=metric, broadcast=("metric",)
     )
     settled = regularizer.prox(stepped, metric)
-    return _trees.global_norm(
+    return _vectors.global_norm(
         _trees.map_leaves("optimality", jnp.subtract, params, parameters=settled)
     )

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax import _trees
+from regopt_jax import _vectors
 from regopt_jax._core import adopt
 from regopt_jax._layout import laid_out_like
 from regopt_jax._packed import is_packed, pack_state, unpack_state
@@ -140,7 +140,7 @@ def train_step(
             return out if has_aux else (out, None)
 
         (loss, aux), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        metrics: Metrics = {"loss": loss, "grad_norm": _trees.global_norm(grads)}
+        metrics: Metrics = {"loss": loss, "grad_norm": _vectors.global_norm(grads)}
         if has_learning_rate(tx):
             metrics["learning_rate"] = learning_rate(tx, state.opt_state)
         if has_aux:

@@ -10,7 +10,8 @@ from regopt_jax import _hyperparams, _trees
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise
 from regopt_jax._states import ScaleByDistanceOverGradientsState
-from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, copied, global_norm, real_dtype
+from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, copied, real_dtype
+from regopt_jax._vectors import global_norm
 from regopt_jax.transforms.norms import norm, root, scaled
 
 InitStep = tuple[Literal["distance", "learning_rate", "heuristic"], ArrayLike]

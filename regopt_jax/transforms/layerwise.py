@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from regopt_jax import _hyperparams
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise, unit_metric
-from regopt_jax._trees import Array, ArrayLike, at_least_float32, global_norm
+from regopt_jax._trees import Array, ArrayLike, at_least_float32
+from regopt_jax._vectors import global_norm
 from regopt_jax.transforms.norms import norm, root_mean_square, scaled
 
 

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 
 from regopt_jax._core import GradientTransformation
 from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._trees import Array, abs_sq, global_norm
+from regopt_jax._trees import Array, abs_sq
+from regopt_jax._vectors import global_norm
 
 
 def normalize() -> GradientTransformation:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax import _hyperparams, _trees
+from regopt_jax import _hyperparams, _trees, _vectors
 from regopt_jax._core import GradientTransformation
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.wrappers.gate import run_or_hold
@@ -75,7 +75,7 @@ def params_ema(
         def follow(average: Array, p: Array) -> Array:
             return jnp.asarray(average + weight * (p - average), average.dtype)
 
-        new = _trees.apply_updates(params, updates)
+        new = _vectors.apply_updates(params, updates)
         average = _trees.map_leaves("params_ema", follow, state.params_ema, parameters=new)
         return updates, ParamsEmaState(count, average)
 

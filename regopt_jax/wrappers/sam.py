@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import SAMState as SAMState
 
-from regopt_jax import _hyperparams, _trees
+from regopt_jax import _hyperparams, _trees, _vectors
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, PyTree
 
@@ -94,7 +94,7 @@ def sam(
         there, adv_state = params, state.adv_state
         for i in range(sync_period - 1):
             up, adv_state = climb(updates, adv_state, there, extra)
-            there = _trees.apply_updates(there, up)
+            there = _vectors.apply_updates(there, up)
             updates = _map(lambda _, g: g, updates, gradients=grad_fn(there, i))
             if batch_axis_name is not None:
                 updates = jax.lax.pmean(updates, batch_axis_name)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState as ScheduleFreeState
 
-from regopt_jax import _hyperparams, _trees
+from regopt_jax import _hyperparams, _trees, _vectors
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._hyperparams import ScalarOrSchedule
 from regopt_jax._trees import Array, ArrayLike, PyTree
@@ -82,7 +82,7 @@ def schedule_free(
             raise _trees.params_needed(name, updates)
         weight_sum, max_lr, share = _weigh(state, learning_rate, weight_lr_power)
         steps, base_state = part.update(updates, state.base_optimizer_state, params, **extra)
-        moved = _trees.apply_updates(state.z, steps)
+        moved = _vectors.apply_updates(state.z, steps)
 
         def update_of(u: Array, y: Array, z: Array) -> Array:
             """The new y less the old, from the new z: without differences of like numbers."""

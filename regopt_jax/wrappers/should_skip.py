@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _trees
+from regopt_jax import _vectors
 from regopt_jax._trees import Array, ArrayLike, PyTree
 
 Decision = tuple[Array, dict[str, Array]]
@@ -53,6 +53,6 @@ def skip_large_updates(
     >>> int(state.mini_step), float(state.skip_state["norm_squared"])
     (0, 9.0)
     """
-    squared = jnp.square(_trees.global_norm(updates))
+    squared = jnp.square(_vectors.global_norm(updates))
     skip = ~(squared < max_squared_norm)
     return skip, {"should_skip": skip, "norm_squared": squared}

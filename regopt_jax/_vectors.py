@@ -1,0 +1,88 @@
+"""Pytrees as vectors: their norm, and a step added to them.
+
+What runs on every leaf is jitted, so that leaves of one shape and dtype are traced and
+lowered once.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from regopt_jax._trees import (
+    Array,
+    PyTree,
+    abs_sq,
+    align,
+    at_least_float32,
+    check_shapes,
+    flatten,
+)
+
+
+def global_norm(updates: PyTree) -> Array:
+    r"""The Euclidean norm of all leaves together, :math:`\sqrt{\sum_i \lVert x_i\rVert^2}`.
+
+    Args:
+      updates: a tree of real or complex arrays of any shape; ``None`` leaves are left out.
+        Accumulates in float32 or wider.
+
+    Returns:
+      A real scalar; 0 for a tree without leaves.
+
+    >>> import jax.numpy as jnp
+    >>> float(global_norm({"a": jnp.array([3.0]), "b": jnp.array(4.0)}))
+    5.0
+    """
+    squares = [_sum_of_squares(x) for x in jax.tree.leaves(updates)]
+    if not squares:
+        return jnp.zeros([], jnp.float32)
+    with jax.numpy_dtype_promotion("standard"):
+        total = squares[0]
+        for square in squares[1:]:
+            total = total + square
+    return jnp.sqrt(total)
+
+
+@jax.jit
+def _sum_of_squares(x: Any) -> Array:
+    return jnp.sum(abs_sq(at_least_float32(x)))
+
+
+def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
+    """Add the updates to the parameters, in the parameters' dtypes.
+
+    Args:
+      params: the parameters.
+      updates: the tree that ``update`` returned; a ``None`` leaf leaves its
+        parameter as it is.
+
+    Raises:
+      ValueError: the trees differ; the message names the paths.
+
+    >>> import jax.numpy as jnp
+    >>> apply_updates({"w": jnp.array(1.0)}, {"w": jnp.array(-0.25)})
+    {'w': Array(0.75, dtype=float32)}
+    """
+    leaves, treedef = flatten(params)
+    deltas = align("apply_updates", "updates", updates, params, treedef)
+    present = [p if u is None else u for p, u in zip(leaves, deltas, strict=True)]
+    check_shapes("apply_updates", "update", params, leaves, present)
+
+    def add(p: Any, u: Any) -> Any:
+        return p if p is None or u is None else _add_keeping_dtype(p, u)
+
+    return treedef.unflatten([add(p, u) for p, u in zip(leaves, deltas, strict=True)])
+
+
+def replaced(params: PyTree, target: PyTree) -> PyTree:
+    """``target`` in the parameters' dtypes; a ``None`` leaf leaves its parameter as it is."""
+    leaves, treedef = flatten(params)
+    pairs = zip(leaves, treedef.flatten_up_to(target), strict=True)
+    return treedef.unflatten([p if t is None else t.astype(p.dtype) for p, t in pairs])
+
+
+@jax.jit
+def _add_keeping_dtype(p: Any, u: Any) -> Array:
+    with jax.numpy_dtype_promotion("standard"):
+        return (p + u).astype(p.dtype)
