@@ -6,10 +6,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
-from optax.contrib import ReduceLROnPlateauState
+from optax.contrib import ReduceLROnPlateauState, ScheduleFreeState
 
 from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._hyperparams import at
+from regopt_jax._hyperparams import at, previous
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.transforms.scale import given_factor, signed_factor
@@ -130,6 +130,8 @@ def _in_force(value: Any, count: ArrayLike | None) -> Any:
 def _count(state: Any) -> ArrayLike | None:
     if isinstance(state, optax.MultiStepsState):
         return state.gradient_step
+    if isinstance(state, ScheduleFreeState):
+        return previous(state.step_count)
     return state.count if "count" in getattr(state, "_fields", ()) else None
 
 

@@ -29,7 +29,7 @@ def rmsprop(
 
     Args:
       learning_rate: α ≥ 0 or a schedule.
-      decay: γ in [0, 1].
+      decay: γ in [0, 1], below 1 with ``bias_correction``.
       eps: ε ≥ 0.
       initial_scale: r₀ ≥ 0.
       eps_in_sqrt: put ε under the root.

@@ -61,7 +61,7 @@ def clip_by_global_norm(max_norm: ArrayLike) -> GradientTransformation:
     def factor(step: Step) -> Array:
         norm = global_norm(step.updates)
         # A norm that is not a number fails the comparison and spreads, as it should.
-        return jnp.where(norm < max_norm, 1.0, max_norm / norm)
+        return jnp.where(norm <= max_norm, 1.0, max_norm / norm)
 
     return leafwise(
         lambda g, factor: g * factor.astype(g.dtype),

@@ -20,7 +20,8 @@ def scale_by_madgrad(
     .. math:: v_t = v_{t-1} + λ_t g_t^2, \quad s_t = s_{t-1} + λ_t g_t, \qquad
        u_t = (1-c) \left(W_0 - \frac{s_t}{\sqrt[3]{v_t} + ε} - W_t\right)
 
-    with :math:`λ_t = (α + ε) \sqrt{t}`. The update is a whole step, to be added as it is.
+    with :math:`λ_t = (α + ε) \sqrt{t}`. The update is a whole step, to be added as it is. Where
+    all gradients were zero and ε is, the root is infinite, as in the authors' code.
 
     Args:
       learning_rate: α ≥ 0 or a schedule.
@@ -55,7 +56,8 @@ def scale_by_madgrad(
         weight = weight.astype(abs_sq(g).dtype)
         v = v + weight * abs_sq(g)
         s = s + weight * g
-        target = start - s / (jnp.cbrt(v.real) + eps)
+        root = jnp.cbrt(v.real) + eps
+        target = start - s / jnp.where(root > 0, root, jnp.inf)
         return moving_average(target, p, momentum) - p, v, s, start
 
     return leafwise(

@@ -134,7 +134,7 @@ def ema(
     .. math:: m_t = β m_{t-1} + (1-β) g_t, \qquad u_t = m_t / (1-β^t)
 
     Args:
-      decay: β in [0, 1].
+      decay: β in [0, 1), and 1 without ``debias``.
       debias: divide by :math:`1-β^t`; without it u = m.
       accumulator_dtype: dtype of m; the parameters' when ``None``.
       nesterov: look ahead by one more step of the mean, to
@@ -148,7 +148,7 @@ def ema(
     >>> round(float(tx.update(jnp.array(1.0), tx.init(jnp.array(0.0)))[0]), 6)
     1.0
     """
-    _hyperparams.check("ema", decay=(decay, "[0, 1]"))
+    _hyperparams.check("ema", decay=(decay, "[0, 1)" if debias else "[0, 1]"))
 
     def init(p: Array) -> Array:
         return zeros_like(p, accumulator_dtype)

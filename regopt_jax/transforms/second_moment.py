@@ -43,7 +43,8 @@ def scale_by_rms(
     .. math:: r_t = γ r_{t-1} + (1-γ) g_t^2, \qquad u_t = g_t / (\sqrt{r_t} + ε)
 
     Args:
-      decay: γ in [0, 1]. The lecture's 0.99; Optax's default is 0.9.
+      decay: γ in [0, 1), and 1 without ``bias_correction``. The lecture's 0.99; Optax's
+        default is 0.9.
       eps: ε ≥ 0.
       initial_scale: r₀ ≥ 0.
       eps_in_sqrt: divide by :math:`\sqrt{r_t + ε}` instead, Optax's default.
@@ -61,7 +62,7 @@ def scale_by_rms(
     """
     _hyperparams.check(
         "scale_by_rms",
-        decay=(decay, "[0, 1]"),
+        decay=(decay, "[0, 1)" if bias_correction else "[0, 1]"),
         eps=(eps, "[0, inf)"),
         initial_scale=(initial_scale, "[0, inf)"),
     )
@@ -110,7 +111,7 @@ def scale_by_stddev(
     whose result is then not a number.
 
     Args:
-      decay: γ in [0, 1].
+      decay: γ in [0, 1), and 1 without ``bias_correction``.
       eps: ε ≥ 0.
       initial_scale: r₀ ≥ 0.
       eps_in_sqrt: put ε under the root instead, Optax's default.
@@ -128,7 +129,7 @@ def scale_by_stddev(
     """
     _hyperparams.check(
         "scale_by_stddev",
-        decay=(decay, "[0, 1]"),
+        decay=(decay, "[0, 1)" if bias_correction else "[0, 1]"),
         eps=(eps, "[0, inf)"),
         initial_scale=(initial_scale, "[0, inf)"),
     )

@@ -82,12 +82,12 @@ MOMENTUM = [
     ),
     both(
         "ema", ro.ema, optax.ema, hyperparams={"decay": 0.9},
-        numpy=partial(formulas.ema, 0.9), wrong={"decay": -0.5},
+        numpy=partial(formulas.ema, 0.9), wrong={"decay": 1.0},
         numerator=lambda g, state, t: unbiased(state.ema, 0.9, t),
     ),
     both(
         "ema-biased", ro.ema, optax.ema, hyperparams={"decay": 0.9, "debias": False},
-        numpy=partial(formulas.ema, 0.9, debias=False),
+        numpy=partial(formulas.ema, 0.9, debias=False), wrong={"decay": 1.5},
         numerator=lambda g, state, t: state.ema,
     ),
     Case(
@@ -114,7 +114,7 @@ SECOND_MOMENTS = [
             "decay": 0.95, "eps": 1e-2, "eps_in_sqrt": False, "bias_correction": True,
         },
         numpy=partial(formulas.rms, decay=0.95, eps=1e-2, bias_correction=True),
-        numerator=gradient,
+        numerator=gradient, wrong={"decay": 1.0},
     ),
     Case(
         "scale_by_stddev", partial(ro.scale_by_stddev),
@@ -136,7 +136,7 @@ SECOND_MOMENTS = [
         numpy=partial(
             formulas.stddev, decay=0.95, eps=1e-2, bias_correction=True, initial_scale=1.0
         ),
-        numerator=gradient,
+        numerator=gradient, wrong={"decay": 1.0},
     ),
     both(
         "scale_by_rss", ro.scale_by_rss, optax.scale_by_rss, numpy=formulas.rss,

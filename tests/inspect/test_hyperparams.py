@@ -138,6 +138,14 @@ def test_hyperparams_of_wrappers_count_optimiser_steps():
     np.testing.assert_allclose(found["sgd/scale_by_learning_rate/learning_rate"], 0.2, rtol=1e-6)
 
 
+def test_hyperparams_of_schedule_free_are_those_of_its_optimiser():
+    tx = ro.schedule_free(ro.sgd(RISING), RISING)
+    for n in range(3):
+        found = numbers(ro.hyperparams(tx, after(tx, n)))
+        rates = [found["learning_rate"], found["sgd/scale_by_learning_rate/learning_rate"]]
+        assert rates == [n / 10, n / 10]
+
+
 def test_parts_of_the_same_name_get_their_position():
     tx = ro.chain(ro.scale(2.0), ro.trace(0.5), ro.scale(3.0))
     found = ro.hyperparams(tx, tx.init(PARAMS))
