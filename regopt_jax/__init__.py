@@ -4,12 +4,7 @@ from regopt_jax import contrib as contrib, schedules as schedules, transforms as
 from regopt_jax._core import GradientTransformation as GradientTransformation
 from regopt_jax._leafwise import Step as Step, leafwise as leafwise, unit_metric as unit_metric
 from regopt_jax._optax_names import *  # noqa: F403
-from regopt_jax._packed import (
-    Packed as Packed,
-    pack as pack,
-    pack_state as pack_state,
-    unpack_state as unpack_state,
-)
+from regopt_jax._packed import Packed as Packed, pack as pack
 from regopt_jax._vectors import apply_updates as apply_updates, global_norm as global_norm
 from regopt_jax.combine.chain import chain as chain, named_chain as named_chain
 from regopt_jax.combine.masked import masked as masked
@@ -153,6 +148,7 @@ from regopt_jax.training.export import (
     deserialize_step as deserialize_step,
     serialize_step as serialize_step,
 )
+from regopt_jax.training.packing import pack_state as pack_state, unpack_state as unpack_state
 from regopt_jax.training.step import (
     TrainState as TrainState,
     TrainStep as TrainStep,

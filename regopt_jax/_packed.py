@@ -236,27 +236,6 @@ def is_packed(x: Any) -> bool:
     return isinstance(x, Packed)
 
 
-def unpack_state(state: Any) -> Any:
-    """An optimiser's state over packed parameters, in the layout of the tree."""
-    return jax.tree.map(lambda x: x.unpack() if is_packed(x) else x, state, is_leaf=is_packed)
-
-
-def pack_state(init: Callable[[PyTree], Any], state: Any, packed: Packed) -> Any:
-    """An optimiser's state in the layout of the tree, over packed parameters.
-
-    Args:
-      init: the transformation's ``init``.
-      state: its state over the tree.
-      packed: the packed parameters.
-    """
-    shapes = jax.eval_shape(init, packed)
-
-    def convert(like: Any, own: Any) -> Any:
-        return like.like(own) if is_packed(like) else own
-
-    return jax.tree.map(convert, shapes, state, is_leaf=is_packed)
-
-
 def refuse(who: str, params: PyTree) -> None:
     """Refuse packed parameters for a transformation that is not elementwise.
 

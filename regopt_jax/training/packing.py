@@ -1,11 +1,13 @@
-"""Which arrays a transformation lets share a buffer, read off its description."""
+"""Which arrays a transformation lets share a buffer, and its state over packed parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import jax
 
 from regopt_jax import _trees
 from regopt_jax._core import GradientTransformation
-from regopt_jax._packed import Packed, pack, per_leaf
+from regopt_jax._packed import Packed, is_packed, pack, per_leaf
 from regopt_jax._trees import PyTree
 from regopt_jax.combine.select import resolve_mask
 from regopt_jax.regularizers.base import Regularizer
@@ -65,3 +67,24 @@ def _not_elementwise(tx: GradientTransformation) -> str:
         return tx.name
     inside = [_not_elementwise(part) for part in tx.parts if not part.elementwise]
     return inside[0] if inside else tx.name
+
+
+def unpack_state(state: Any) -> Any:
+    """An optimiser's state over packed parameters, in the layout of the tree."""
+    return jax.tree.map(lambda x: x.unpack() if is_packed(x) else x, state, is_leaf=is_packed)
+
+
+def pack_state(init: Callable[[PyTree], Any], state: Any, packed: Packed) -> Any:
+    """An optimiser's state in the layout of the tree, over packed parameters.
+
+    Args:
+      init: the transformation's ``init``.
+      state: its state over the tree.
+      packed: the packed parameters.
+    """
+    shapes = jax.eval_shape(init, packed)
+
+    def convert(like: Any, own: Any) -> Any:
+        return like.like(own) if is_packed(like) else own
+
+    return jax.tree.map(convert, shapes, state, is_leaf=is_packed)

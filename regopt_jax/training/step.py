@@ -16,11 +16,11 @@ import optax
 from regopt_jax import _vectors
 from regopt_jax._core import adopt
 from regopt_jax._layout import laid_out_like
-from regopt_jax._packed import is_packed, pack_state, unpack_state
+from regopt_jax._packed import is_packed
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
-from regopt_jax.training.packing import pack_for
+from regopt_jax.training.packing import pack_for, pack_state, unpack_state
 from regopt_jax.training.placement import Shardings, beside, spread
 from regopt_jax.training.untrained import Untrained, is_inexact, split, trainable
 
