@@ -27,7 +27,9 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     .. math:: u' = \operatorname{prox}^D_R(W + u) - W
 
     With D the diagonal that the step divided by, so :math:`1/α` for SGD (ISTA) and
-    :math:`(\sqrt{\hat r} + ε)/α` for Adam. A weight that the map sets to zero is
+    :math:`(\sqrt{\hat r} + ε)/α` for Adam. Steps of signs (Lion, sign descent, Rprop) are not the
+    gradient over a metric: R then weighs against the mean sign of the gradients, in [-1, 1], so
+    l1(λ < 1) leaves weights whose gradient keeps its sign. A weight that the map sets to zero is
     exactly zero after ``apply_updates``. The state is that of ``tx``, or a
     :class:`ProximalState` around it where a strength of R is a schedule.
 

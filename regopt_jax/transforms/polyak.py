@@ -23,7 +23,7 @@ def scale_by_polyak(
     r"""Multiply the gradient by Polyak's step size.
 
     .. math:: u = g\, \min\left(\frac{L(W) - L^*}{\lVert g\rVert^2 + ε},\ γ\right)
-       \quad\text{and } 0 \text{ where } \lVert g\rVert^2 + ε = 0
+       \quad\text{and } 0 \text{ where } \lVert g\rVert^2 + ε ≤ 2^{-52}
 
     ``update`` needs the loss, as ``value=``.
 

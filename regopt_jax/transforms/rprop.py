@@ -27,6 +27,8 @@ def scale_by_rprop(
     which u is 0, and 1 if either is 0. As in PyTorch, :math:`u_t` is the step of this very
     gradient; Optax's is that of the gradient before.
 
+    The metric is :math:`1/s`: :func:`proximal` weighs a penalty against signs, not gradients.
+
     Args:
       learning_rate: s₀ ≥ 0, a number.
       eta_minus: η₋ in (0, 1).

@@ -1,4 +1,9 @@
-"""Signs: steps whose every coordinate has the same size, whatever the gradient's."""
+"""Signs: steps whose every coordinate has the same size, whatever the gradient's.
+
+Their metric is 1, that of the sign: under :func:`~regopt_jax.proximal` a penalty weighs against
+the mean sign of the gradients, which is in [-1, 1], not against the gradients. So under
+``l1(λ)`` with λ < 1 no weight whose gradient keeps its sign becomes zero, with λ > 1 all do.
+"""
 
 from typing import Any, Literal
 
@@ -18,6 +23,8 @@ def scale_by_sign() -> GradientTransformation:
     r"""Replace each gradient by its sign, of a complex number :math:`g/|g|`.
 
     .. math:: u_t = \operatorname{sign}(g_t)
+
+    The metric is 1: :func:`proximal` weighs a penalty against signs, not gradients.
 
     Bernstein et al., *signSGD: compressed optimisation for non-convex problems*,
     arXiv 1802.04434.
@@ -42,6 +49,8 @@ def scale_by_lion(
 
     .. math:: u_t = \operatorname{sign}(β_1 m_{t-1} + (1-β_1) g_t), \qquad
        m_t = β_2 m_{t-1} + (1-β_2) g_t
+
+    The metric is 1: :func:`proximal` weighs a penalty against signs, not gradients.
 
     Args:
       b1, b2: β₁, β₂ in [0, 1].

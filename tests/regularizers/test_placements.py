@@ -269,6 +269,16 @@ def test_proximal_reaches_the_lasso(name):
     np.testing.assert_array_equal(path[-1] == 0, lasso.coef_ == 0)
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("make", [ro.sign_sgd, lambda rate: ro.lion(rate, weight_decay=0.0)])
+def test_under_signs_a_strength_below_one_moves_nothing_and_one_above_takes_all(make):
+    target = jnp.array([2.0, -1.0, 0.3])
+    for strength, expected in ((0.9, target), (1.5, jnp.zeros(3))):
+        tx = ro.proximal(make(ro.linear_schedule(0.05, 0.0, 1000)), ro.l1(strength))
+        path = train(tx, 1000, start=np.ones(3), grads=lambda w: w - target)
+        np.testing.assert_allclose(path[-1], expected, atol=1e-3)
+
+
 OPTIMIZERS = {
     "sgd": ro.sgd(0.1),
     "momentum": ro.sgd(0.1, momentum=0.9),

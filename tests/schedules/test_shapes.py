@@ -476,6 +476,7 @@ AS_OPTAX = [
     ("exponential_decay", (0.5, 2.5, 0.9), {}),
     ("exponential_decay", (0.5, 2.5, 0.9, 1.5), {"staircase": True}),
     ("cosine_decay_schedule", (0.3, 90), {}),
+    ("cosine_decay_schedule", (0.3, 0.5), {}),
     ("cosine_decay_schedule", (0.3, 90), {"alpha": 0.2, "exponent": 1.7}),
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90, 0.05, 2.0), {}),
