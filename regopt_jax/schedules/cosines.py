@@ -25,7 +25,7 @@ def cosine_decay_schedule(
 
     Args:
       init_value: I.
-      decay_steps: T > 0 steps, as in Optax not only whole ones; the value stays :math:`aI` after them.
+      decay_steps: T > 0 steps, not only whole ones; the value stays :math:`aI` after them.
       alpha: a, the final share of the initial value.
       exponent: p.
 
