@@ -76,52 +76,60 @@ TITLES = {
     "one": "one array of 16.7M",
     "demo network": "the demo's network",
 }
-MARKERS = {
-    "regopt_jax": (PALETTE[0], "o"),
-    "regopt_jax packed": (PALETTE[5], "D"),
-    "regopt_jax train_step": (PALETTE[0], "o"),
-    "optax": (PALETTE[1], "s"),
-    "optax, donated jit": (PALETTE[1], "s"),
-    "optax, plain jit": (PALETTE[4], "s"),
-    "torch fused": (PALETTE[2], "^"),
-    "torch foreach": (PALETTE[3], "v"),
+# Steps without a name of their own are donated, as all are but Optax's plain one.
+MARKS = {
+    "regopt_jax": ("regopt_jax", PALETTE[0], "o"),
+    "regopt_jax train_step": ("regopt_jax", PALETTE[0], "o"),
+    "regopt_jax packed": ("regopt_jax, packed", PALETTE[5], "D"),
+    "optax": ("Optax", PALETTE[1], "s"),
+    "optax, donated jit": ("Optax", PALETTE[1], "s"),
+    "optax, plain jit": ("Optax, not donated", PALETTE[4], "s"),
+    "torch fused": ("PyTorch, fused", PALETTE[2], "^"),
+    "torch foreach": ("PyTorch, foreach", PALETTE[3], "v"),
 }
 
 
 def draw(rows: Rows, about: dict[str, Any]) -> Any:
     """A panel for each tree, a line for each workload, a mark for each contender."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator
 
     trees = list(dict.fromkeys(row["tree"] for row in rows))
+    works = {t: list(dict.fromkeys(r["workload"] for r in rows if r["tree"] == t)) for t in trees}
     columns = min(3, len(trees))
     lines = -(-len(trees) // columns)
-    fig = Figure(figsize=(4.2 * columns, 0.8 + 3.1 * lines), layout="constrained")
-    panels = fig.subplots(lines, columns, squeeze=False).ravel()
-    for ax in panels:
-        ax.set_visible(False)
-    handles = {}
-    for ax, tree in zip(panels, trees, strict=False):
-        ax.set_visible(True)
-        here = [row for row in rows if row["tree"] == tree]
-        works = list(dict.fromkeys(row["workload"] for row in here))
-        for row in here:
-            color, marker = MARKERS[row["contender"]]
-            (mark,) = ax.plot(
-                1 / row["ours_over_theirs"], works.index(row["workload"]), marker,
-                color=color, markersize=7, alpha=0.85, label=row["contender"],
-            )  # fmt: skip
-            handles.setdefault(row["contender"], mark)
-        ax.axvline(1, color="0.6", linewidth=0.8, zorder=0)
-        ax.set(xscale="log", title=TITLES.get(tree, tree), ylim=(len(works) - 0.5, -0.5))
-        low, high = ax.get_xlim()
-        ax.set_xlim(min(low, 0.5), max(high, 2.1))
-        ax.xaxis.set_major_locator(LogLocator(base=2, numticks=7))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_yticks(range(len(works)), works)
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.grid(axis="x", alpha=0.3)
-    fig.supxlabel("step time over that of regopt_jax's best (right of 1: slower)")
-    fig.suptitle(f"{about['cpu']}, {about['device']}, jax {about['jax']}")
-    fig.legend(handles.values(), handles, loc="outside right center", frameon=False)
+    fig = Figure(figsize=(3.6 * columns + 1.4, 3.1 * lines + 0.8), layout="constrained")
+    handles: dict[str, Any] = {}
+    for i, tree in enumerate(trees):
+        many = len(works[tree])
+        ax = fig.add_subplot(lines, columns, i + 1, anchor="N", box_aspect=0.08 + 0.12 * many)
+        for row in rows:
+            if row["tree"] == tree:
+                label, color, marker = MARKS[row["contender"]]
+                (handles[label],) = ax.plot(
+                    1 / row["ours_over_theirs"], works[tree].index(row["workload"]), marker,
+                    color=color, markersize=7, alpha=0.85,
+                )  # fmt: skip
+        beside = i % columns and works[trees[i - 1]] == works[tree]
+        ax.set_yticks(range(many), [] if beside else works[tree])
+        ax.set(title=TITLES.get(tree, tree), ylim=(many - 0.5, -0.5))
+        _ratio_axis(ax)
+    measured_on = f"{about['cpu']}, {about['device']}, jax {about['jax']}"
+    fig.suptitle(f"Step time over that of regopt_jax's best; right of 1 is slower ({measured_on})")
+    fig.legend(
+        handles.values(), handles, loc="outside lower center", ncols=len(handles), frameon=False
+    )
     return fig
+
+
+def _ratio_axis(ax: Any) -> None:
+    """Powers of two around 1."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    ax.axvline(1, color="0.6", linewidth=0.8, zorder=0)
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, 0.5), max(high, 2.1))
+    ax.xaxis.set_major_locator(LogLocator(base=2, numticks=7))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.grid(axis="x", alpha=0.3)

@@ -1,11 +1,15 @@
 """The benchmark's harness, on trees small enough to run in a moment."""
 
+import itertools
 import json
+import pathlib
 
 import jax
 import pytest
 
 measure = pytest.importorskip("benchmarks.measure")
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+
 from benchmarks import report, trees  # noqa: E402
 
 SHAPES = ((3, 4), (4,), (4,))
@@ -38,6 +42,23 @@ def test_every_contender_is_timed_and_described(workload, tmp_path):
     saved = json.loads((tmp_path / "benchmark.json").read_text())
     assert [row["contender"] for row in saved["rows"]] == list(by_name)
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_the_published_results_is_legible():
+    published = json.loads((pathlib.Path(report.__file__).parent / "results.json").read_text())
+    fig = report.draw(published["rows"], published["machine"])
+    FigureCanvasAgg(fig).draw()
+    written = [fig._suptitle, *(ax.title for ax in fig.axes), *fig.legends[0].get_texts()]
+    written += [text for ax in fig.axes for text in ax.get_yticklabels()]
+    boxes = [text.get_window_extent() for text in written if text.get_text()]
+    assert all(box.x0 >= 0 and box.x1 <= fig.bbox.x1 for box in boxes)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert not any(ax.bbox.overlaps(box) for ax in fig.axes for box in boxes)
+    (legend,) = fig.legends
+    marks = [(h.get_marker(), h.get_color()) for h in legend.get_lines()]
+    assert len(set(marks)) == len(marks) == len({t.get_text() for t in legend.get_texts()})
+    heights = [ax.get_window_extent().height for ax in fig.axes]
+    assert heights[-1] < heights[0] / 3
 
 
 def test_the_trees_have_the_sizes_they_claim():
