@@ -16,6 +16,7 @@ from typing import Any, Literal
 import optax
 
 from regopt_jax import _vectors
+from regopt_jax._hyperparams import shown
 from regopt_jax._trees import PyTree
 
 Role = Literal[
@@ -145,7 +146,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
         return type(self)(*self, name=name, hyperparams=hyperparams, **described)
 
     def __repr__(self) -> str:
-        given = [f"{key}={value!r}" for key, value in self.hyperparams.items()]
+        given = [f"{key}={shown(value)}" for key, value in self.hyperparams.items()]
         return f"{self.name}({', '.join([*given, *map(repr, self.parts)])})"
 
 

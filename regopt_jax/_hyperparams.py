@@ -4,7 +4,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import jax
 import numpy as np
@@ -115,8 +115,26 @@ _P = ParamSpec("_P")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class _Described:
+    """A function that prints as the call that made it."""
+
+    def __init__(self, function: Callable[..., Any], description: str) -> None:
+        functools.update_wrapper(self, function)
+        self.description = description
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return self.description
+
+
 def described(make: Callable[_P, _Function]) -> Callable[_P, _Function]:
-    """Let the functions that ``make`` returns say, as ``description``, how they were made."""
+    """Let the functions that ``make`` returns print as the calls that made them.
+
+    >>> described(lambda x: lambda: x)(1)
+    <lambda>(x=1)
+    """
     signature = inspect.signature(make)
 
     @functools.wraps(make)
@@ -124,7 +142,6 @@ def described(make: Callable[_P, _Function]) -> Callable[_P, _Function]:
         made = make(*args, **kwargs)
         given = signature.bind(*args, **kwargs).arguments.items()
         text = ", ".join(f"{name}={shown(value)}" for name, value in given)
-        made.description = f"{make.__name__}({text})"  # type: ignore[attr-defined]
-        return made
+        return cast(_Function, _Described(made, f"{make.__name__}({text})"))
 
     return making

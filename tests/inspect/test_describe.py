@@ -109,10 +109,15 @@ def test_a_schedule_is_shown_as_the_call_that_made_it():
     tx = ro.sgd(ro.cosine_decay_schedule(0.1, decay_steps=500))
     rate = ro.describe(tx).parts[1].hyperparams["learning_rate"]
     assert rate == "cosine_decay_schedule(init_value=0.1, decay_steps=500)"
+
+
+def test_schedules_and_chains_print_as_calls():
     joined = ro.join_schedules([ro.constant_schedule(1.0), lambda t: 2.0], [10])
-    assert joined.description == (
-        "join_schedules(schedules=[constant_schedule(value=1), <lambda>], boundaries=[10])"
-    )
+    said = "join_schedules(schedules=[constant_schedule(value=1), <lambda>], boundaries=[10])"
+    assert repr(joined) == joined.description == said
+    assert f"learning_rate={said}" in repr(ro.sgd(joined))
+    assert repr(ro.step_decay(0.1, 30)) == "step_decay(init_value=0.1, every_steps=30)"
+    assert float(jax.jit(joined)(3)) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,4 +181,4 @@ def test_every_row_can_be_described(case):
     assert described.name == tx.name
     assert described.state_bytes == sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
     assert str(described).count("\n") + 1 >= 1 + len(described.parts)
-    assert "0x" not in str(described)
+    assert "0x" not in str(described) + repr(tx)
