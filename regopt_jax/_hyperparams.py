@@ -19,11 +19,11 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
     """Require each ``name=(value, interval)`` to lie in its interval, such as ``"[0, 1)"``.
 
     In ``"integer [1, inf)"`` lie the integers only: 2.0 is not one, nor is an array of floats.
-    Schedules, ``None`` and tracers are not checked: their values are not known here.
+    The values of schedules and tracers are not known here, and ``None`` passes.
 
     Raises:
       ValueError: names the hyperparameter, its range and what was given.
-      TypeError: the value is not a number.
+      TypeError: the value is not a number, nor a function of the step alone.
 
     >>> check("adam", b1=(1.5, "[0, 1)"))
     Traceback (most recent call last):
@@ -31,13 +31,16 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
     ValueError: adam: b1 must be in [0, 1), got 1.5.
     """
     for name, (value, interval) in hyperparams.items():
+        if callable(value):
+            _check_schedule(who, name, value)
+            continue
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
-        if value is None or callable(value) or traced:
+        if value is None or traced:
             continue
         whole = interval.startswith("integer ")
         interval = interval.removeprefix("integer ")
         try:
-            number = np.asarray(value, np.float64)
+            number = np.asarray(value).astype(np.float64, casting="safe")
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"{who}: {name} must be a number in {interval}, got {value!r}."
@@ -49,6 +52,22 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
         if not (fits and np.all(above & below)):
             expected = f"an integer in {interval}" if whole else f"in {interval}"
             raise ValueError(f"{who}: {name} must be {expected}, got {value!r}.")
+
+
+def _check_schedule(who: str, name: str, schedule: Callable[..., Any]) -> None:
+    """Require a function that the step alone can be given to."""
+    try:
+        signature = inspect.signature(schedule)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(0)
+    except TypeError as error:
+        called = getattr(schedule, "__name__", repr(schedule))
+        raise TypeError(
+            f"{who}: {name} must be a number or a function of the step alone, but {called} is a "
+            f"function of ({', '.join(signature.parameters)}); did you forget to call it?"
+        ) from error
 
 
 def pair(who: str, name: str, value: Any) -> tuple[Any, Any]:
