@@ -9,7 +9,7 @@ import optax
 from regopt_jax import _trees
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import PyTree
-from regopt_jax.combine.select import Mask, keep, resolve_mask
+from regopt_jax.combine.select import Mask, keep, refuse_strings, resolve_mask
 
 
 def masked(
@@ -36,7 +36,7 @@ def masked(
     [1.0, 10.0]
     """
     part = adopt(inner)
-    _refuse_strings(mask)
+    refuse_strings("masked", mask)
 
     def mask_for(tree: PyTree) -> PyTree:
         # A tree without leaves (Optax's placeholder among them) has nothing to mask.
@@ -89,15 +89,6 @@ def masked(
             narrow=lambda tree: (keep(mask_for(tree), tree),),
         ),
     )
-
-
-def _refuse_strings(mask: Mask) -> None:
-    strings = [x for x in jax.tree.leaves(mask) if isinstance(x, str)]
-    if strings:
-        raise ValueError(
-            f"masked: the mask has the string {strings[0]!r} where a boolean belongs. To select "
-            f"leaves by their paths, make it regopt_jax.select({strings[0]!r})."
-        )
 
 
 def _merge(mask_tree: PyTree, kept: PyTree, others: PyTree) -> PyTree:

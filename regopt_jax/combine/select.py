@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -135,6 +136,16 @@ def _within(part: str) -> str:
 
 
 Mask = PyTree | Callable[[PyTree], PyTree]
+
+
+def refuse_strings(who: str, mask: Mask) -> None:
+    """Refuse a mask that holds a pattern instead of booleans."""
+    strings = [x for x in jax.tree.leaves(mask) if isinstance(x, str)]
+    if strings:
+        raise ValueError(
+            f"{who}: the mask has the string {strings[0]!r} where a boolean belongs. To select "
+            f"leaves by their paths, make it regopt_jax.select({strings[0]!r})."
+        )
 
 
 def resolve_mask(mask: Mask, tree: PyTree) -> PyTree:

@@ -17,7 +17,7 @@ from regopt_jax import _hyperparams, _trees
 from regopt_jax._hyperparams import ScalarOrSchedule, shown
 from regopt_jax._leafwise import promoting
 from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.combine.select import Selector, everything, resolve_mask
+from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve_mask
 from regopt_jax.regularizers.penalties import Penalty
 
 
@@ -87,7 +87,12 @@ class Regularizer:
         return self._map(one, params, skip=lambda: next(by_leaf))
 
     def on(self, where: Selector) -> "Regularizer":
-        """The same regulariser on the selected leaves only."""
+        """The same regulariser on the selected leaves only.
+
+        Raises:
+          ValueError: ``where`` is a string, not :func:`select` of one.
+        """
+        refuse_strings("on", where)
         return Regularizer(
             tuple(
                 dataclasses.replace(
@@ -105,6 +110,20 @@ class Regularizer:
                 for term in self.terms
             )
         )
+
+    def masks(self, params: PyTree) -> list[list[Any]]:
+        """For each term, which leaves it acts on.
+
+        Raises:
+          ValueError: a selector matches no leaf; lists the paths there are.
+        """
+        everywhere = [True] * len(_trees.flatten(params)[0])
+        return [
+            everywhere
+            if term.where is everything
+            else _trees.flatten(resolve_mask(term.where, params))[0]
+            for term in self.terms
+        ]
 
     @property
     def scheduled(self) -> bool:
@@ -152,13 +171,7 @@ class Regularizer:
             )
         _trees.check_inexact("Regularizer", params)
         leaves, treedef = _trees.flatten(params)
-        everywhere = [True] * len(leaves)
-        masks = [
-            everywhere
-            if term.where is everything
-            else _trees.flatten(resolve_mask(term.where, params))[0]
-            for term in self.terms
-        ]
+        masks = self.masks(params)
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
             if leaf is None:
@@ -220,6 +233,16 @@ def _in_order(penalties: list[Penalty]) -> tuple[Penalty, ...]:
         "Restrict them to different leaves with .on(select(...)), or place one of them "
         "by coupled, decoupled or penalize."
     )
+
+
+def require_regularizer(who: str, regularizer: Any) -> None:
+    """Refuse what is no regulariser, such as a function that makes one."""
+    if not isinstance(regularizer, Regularizer):
+        called = getattr(regularizer, "__name__", None)
+        hint = f" Did you forget to call {called}?" if callable(regularizer) and called else ""
+        raise TypeError(
+            f"{who}: expected a regulariser such as regopt_jax.l1(1e-4), got {regularizer!r}.{hint}"
+        )
 
 
 def of_penalty(who: str, penalty: Penalty, strength: ScalarOrSchedule) -> Regularizer:

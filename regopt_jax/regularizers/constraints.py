@@ -144,6 +144,10 @@ def nonnegative() -> Regularizer:
 def box(low: float, high: float) -> Regularizer:
     """Weights between ``low`` and ``high``, in any metric.
 
+    Args:
+      low: the lower bound.
+      high: the upper bound, ≥ ``low``.
+
     Raises:
       ValueError: ``low`` exceeds ``high``.
 
@@ -156,7 +160,10 @@ def box(low: float, high: float) -> Regularizer:
 
 
 def l2_ball(radius: float = 1.0) -> Regularizer:
-    """Each array with a Euclidean norm of at most ``radius`` (> 0), in a scalar metric.
+    """Each array with a Euclidean norm of at most ``radius``, in a scalar metric.
+
+    Args:
+      radius: > 0.
 
     Raises:
       ValueError: a radius out of its range; later, a diagonal metric.
@@ -170,7 +177,10 @@ def l2_ball(radius: float = 1.0) -> Regularizer:
 
 
 def l1_ball(radius: float = 1.0) -> Regularizer:
-    """Each array with a sum of magnitudes of at most ``radius`` (> 0), in a scalar metric.
+    """Each array with a sum of magnitudes of at most ``radius``, in a scalar metric.
+
+    Args:
+      radius: > 0.
 
     Raises:
       ValueError: a radius out of its range; later, a diagonal metric.
@@ -184,7 +194,10 @@ def l1_ball(radius: float = 1.0) -> Regularizer:
 
 
 def simplex(total: float = 1.0) -> Regularizer:
-    """Each array nonnegative with the sum ``total`` (> 0), in a scalar metric.
+    """Each array nonnegative with the sum ``total``, in a scalar metric.
+
+    Args:
+      total: > 0.
 
     Raises:
       ValueError: a total out of its range; later, a diagonal metric.

@@ -14,7 +14,7 @@ from regopt_jax._states import WeightDecaySchedule
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.combine.masked import masked
 from regopt_jax.combine.select import Mask
-from regopt_jax.regularizers.base import Regularizer
+from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.regularizers.norms import l2
 
 
@@ -30,6 +30,7 @@ def penalize(
       has_aux: whether the loss returns a pair.
 
     Raises:
+      TypeError: R is no regulariser.
       ValueError: R is a constraint or L0; (from the new loss) R is scheduled and no step given.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
@@ -119,6 +120,7 @@ def add_decayed_weights(
 
 
 def _require_gradient(who: str, regularizer: Regularizer) -> None:
+    require_regularizer(who, regularizer)
     flat = [type(term.penalty).__name__ for term in regularizer.terms if term.penalty.flat]
     if flat:
         raise ValueError(
@@ -134,6 +136,7 @@ def _add_gradient(
 
     def init(params: PyTree) -> Any:
         _trees.check_inexact(name, params)
+        regularizer.masks(params)
         counter = WeightDecaySchedule(jnp.zeros([], jnp.int32))
         return counter if regularizer.scheduled else optax.EmptyState()
 

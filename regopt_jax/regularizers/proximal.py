@@ -10,8 +10,8 @@ import optax
 from regopt_jax import _trees, _vectors
 from regopt_jax._core import Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, PyTree
-from regopt_jax.combine.select import Mask, everything, resolve_mask
-from regopt_jax.regularizers.base import Regularizer
+from regopt_jax.combine.select import Mask, everything, refuse_strings, resolve_mask
+from regopt_jax.regularizers.base import Regularizer, require_regularizer
 
 
 class ProximalState(NamedTuple):
@@ -38,7 +38,9 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
       regularizer: R, whose proximal map must be known.
 
     Raises:
-      ValueError: a part of ``tx`` has no metric; names it.
+      TypeError: ``regularizer`` is none.
+      ValueError: a part of ``tx`` has no metric; names it. (From ``init``) a selector of R
+        matches no leaf.
 
     Yun, Lozano & Yang, *ProxGen*, arXiv 2007.07484; Melchior et al., arXiv 1910.10094.
 
@@ -48,6 +50,7 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     >>> ro.apply_updates(w, updates).tolist()
     [0.8999999761581421, 0.0]
     """
+    require_regularizer("proximal", regularizer)
     inner = adopt(tx)
     gated = _inside_gate(inner, lambda part: proximal(part, regularizer))
     if gated is not None:
@@ -62,6 +65,7 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     across = not all(term.penalty.separable for term in regularizer.terms)
 
     def init(params: PyTree) -> Any:
+        regularizer.masks(params)
         state = inner.init(params)
         return ProximalState(jnp.zeros([], jnp.int32), state) if regularizer.scheduled else state
 
@@ -110,6 +114,9 @@ def constant_norm(
       tx: the transformation that steps.
       where: which arrays keep their norm; as the mask of :func:`masked`.
 
+    Raises:
+      ValueError: ``where`` holds strings; (from ``init``) a selector matches no leaf.
+
     Kosson, Messmer & Jaggi, *Rotational equilibrium*, arXiv 2305.17212.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
@@ -118,6 +125,7 @@ def constant_norm(
     >>> ro.apply_updates(w, updates).tolist()
     [0.0, 1.0]
     """
+    refuse_strings("constant_norm", where)
     inner = adopt(tx)
     gated = _inside_gate(inner, lambda part: constant_norm(part, where))
     if gated is not None:
@@ -144,8 +152,12 @@ def constant_norm(
         (new,) = parts
         return constant_norm(new, where)
 
+    def init(params: PyTree) -> Any:
+        resolve_mask(where, params)
+        return inner.init(params)
+
     return GradientTransformation(
-        inner.init,
+        init,
         update,
         name="constant_norm",
         role="composite",

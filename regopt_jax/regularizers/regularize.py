@@ -12,7 +12,7 @@ from regopt_jax._core import GradientTransformation, adopt
 from regopt_jax._trees import ArrayLike
 from regopt_jax.combine.chain import chain
 from regopt_jax.combine.select import Mask
-from regopt_jax.regularizers.base import Regularizer
+from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.regularizers.gradients import coupled, decoupled
 from regopt_jax.regularizers.norms import SquaredL2
 from regopt_jax.regularizers.proximal import constant_norm, proximal
@@ -51,6 +51,7 @@ def regularize(
         constant learning rate is its own.
 
     Raises:
+      TypeError: ``regularizer`` is none.
       ValueError: ``how`` is none of these, makes no sense for R, or has no place in ``tx``;
         says why.
 
@@ -59,6 +60,7 @@ def regularize(
     >>> [part.name for part in tx.parts]
     ['scale_by_adam', 'decoupled', 'scale_by_learning_rate']
     """
+    require_regularizer("regularize", regularizer)
     _hyperparams.check("regularize", peak=(peak, "(0, inf)"))
     places: dict[str, Callable[[GradientTransformation], GradientTransformation]] = {
         "coupled": lambda part: _couple(part, regularizer),

@@ -18,7 +18,7 @@ import optax
 
 from regopt_jax import _hyperparams, _trees
 from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.regularizers.base import Regularizer
+from regopt_jax.regularizers.base import Regularizer, require_regularizer
 
 Loss = Callable[..., Any]
 
@@ -138,6 +138,7 @@ def _minimize(
     ahead: bool,
     restart: bool = False,
 ) -> Solution:
+    require_regularizer(who, regularizer)
     _hyperparams.check(
         who,
         step_size=(step_size, "(0, inf)"),

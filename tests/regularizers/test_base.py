@@ -201,3 +201,8 @@ def test_only_regularisers_add():
         ro.l1(1.0) + 1.0
     with pytest.raises(ValueError, match="factor must be in"):
         -1.0 * ro.l1(1.0)
+
+
+def test_on_takes_a_selector_and_not_its_pattern():
+    with pytest.raises(ValueError, match=r"on: the mask has the string 'w'.*select\('w'\)"):
+        ro.l1(1.0).on("w")

@@ -411,6 +411,51 @@ def test_proximal_on_a_selection_and_with_none():
     assert new["n"] is None
 
 
+TYPO = ro.select("**/kernal")
+MISSPELT = {
+    "proximal": lambda: ro.proximal(ro.adam(0.1), ro.l2(0.1) + ro.l1(0.1).on(TYPO)),
+    "proximal inside a gate": lambda: ro.proximal(
+        ro.accumulate(ro.sgd(0.1), 2), ro.l1(0.1).on(TYPO)
+    ),
+    "coupled": lambda: ro.coupled(ro.l1(0.1).on(TYPO)),
+    "decoupled": lambda: ro.decoupled(ro.l1(0.1).on(TYPO)),
+    "constant_norm": lambda: ro.constant_norm(ro.sgd(0.1), TYPO),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_selector_that_matches_nothing_is_refused_by_init(name):
+    tx, params = MISSPELT[name](), {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    said = r"select\('\*\*/kernal'\) matches no leaf. There are: dense/bias, dense/kernel"
+    with pytest.raises(ValueError, match=said):
+        tx.init(params)
+    with pytest.raises(ValueError, match=said):
+        ro.describe(tx, params)
+
+
+def test_constant_norm_takes_a_selector_and_not_its_pattern():
+    with pytest.raises(ValueError, match=r"constant_norm: the mask has the string 'w'"):
+        ro.constant_norm(ro.sgd(0.1), "w")
+
+
+PLACES = {
+    "proximal": lambda R: ro.proximal(ro.sgd(0.1), R),
+    "coupled": ro.coupled,
+    "decoupled": ro.decoupled,
+    "penalize": lambda R: ro.penalize(jnp.sum, R),
+    "regularize": lambda R: ro.regularize(ro.sgd(0.1), R, "coupled"),
+    "fista": lambda R: ro.fista(jnp.sum, R, jnp.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_regulariser_is_refused(place):
+    with pytest.raises(TypeError, match=rf"{place}: .*<function l1.*Did you forget to call l1\?"):
+        PLACES[place](ro.l1)
+    with pytest.raises(TypeError, match=rf"{place}: expected a regulariser.*got 0\.1\.$"):
+        PLACES[place](0.1)
+
+
 def test_the_state_is_that_of_the_step():
     w = jnp.ones(2)
     plain = ro.proximal(ro.adam(0.1), ro.l1(0.1)).init(w)
