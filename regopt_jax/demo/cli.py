@@ -63,9 +63,10 @@ def parser() -> argparse.ArgumentParser:
     )
     listing = commands.add_parser(
         "list",
-        help="every transformation, wrapper and optimiser, with its equation",
-        description="A table of every public transformation, wrapper and optimiser, made from the "
-        "code:\nequation, bytes of state, elementwise or not, metric or not, where else it is.",
+        help="every optimiser, transformation, regulariser and schedule, with its equation",
+        description="Every public optimiser, transformation, wrapper, regulariser and schedule, "
+        "made from the code:\nequation, bytes of state, elementwise or not, metric or not, where "
+        "else it is.",
         epilog=EPILOG,
         **common,
     )

@@ -1,17 +1,19 @@
-"""Every public transformation, wrapper and optimiser in one table, read from the code."""
+"""Every public transformation, wrapper, optimiser, regulariser and schedule, from the code."""
 
 import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import optax
 
 from regopt_jax._core import GradientTransformation
+from regopt_jax._hyperparams import Schedule
 from regopt_jax.inspect.mathtext import as_text, equation
 from regopt_jax.inspect.ordinary import SIDE, build, bytes_per_parameter
+from regopt_jax.regularizers.base import Regularizer
 
 NAMESPACES = ("regopt_jax", "regopt_jax.contrib", "regopt_jax.interop.torch")
 TORCH = (
@@ -19,7 +21,11 @@ TORCH = (
     *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
 )
 HEADS = ("name", "equation", "bytes", "elementwise", "metric", "also in")
-KINDS = ("optimisers", "transformations", "regularisation", "wrappers and combinations")
+RIGHT = ("bytes",)
+KINDS = (
+    *("optimisers", "transformations", "regularisation", "regularisers"),
+    *("schedules", "wrappers and combinations"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Entry:
       kind: one of :data:`KINDS`.
       equation: its docstring's as text; of what has none, the parts it chains.
       bytes_per_parameter: of its state for one float32 matrix, a wrapper's without what it
-        wraps; ``None`` where no state could be made from ordinary arguments.
+        wraps; ``None`` where no state could be made from ordinary arguments, or there is none.
       elementwise, metric: see :class:`GradientTransformation`; ``None`` likewise.
       peers: the libraries that have it, by its name there.
     """
@@ -70,8 +76,15 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda e: (KINDS.index(e.kind), "." in e.name, e.name)))
 
 
+def table(kind: str, entries: Iterable[Entry]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The headings of the columns that say something of a kind, and its rows."""
+    rows = [entry.cells for entry in entries if entry.kind == kind]
+    told = [i for i in range(len(HEADS)) if any(row[i] for row in rows)]
+    return [HEADS[i] for i in told], [tuple(row[i] for i in told) for row in rows]
+
+
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """The names and functions of the public makers of gradient transformations.
+    """The names and functions of the public makers of what the catalogue has.
 
     Each once: not again under an alias, nor in a namespace that repeats the root's.
     """
@@ -80,7 +93,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
         members = vars(importlib.import_module(namespace))
         prefix = namespace.removeprefix("regopt_jax").removeprefix(".")
         for name, member in sorted(members.items()):
-            if name.startswith("_") or member in seen or not _makes_transformations(member):
+            if name.startswith("_") or member in seen or not _is_listed(member):
                 continue
             if member.__name__ != name and member.__name__ in members:
                 continue
@@ -88,17 +101,25 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
             yield (f"{prefix}.{name}" if prefix else name), member
 
 
-def _makes_transformations(member: Any) -> bool:
+def _is_listed(member: Any) -> bool:
     if not inspect.isfunction(member) or not member.__module__.startswith("regopt_jax."):
         return False
-    defined_in = member.__module__.split(".")[1]
-    returned = str(inspect.signature(member).return_annotation)
-    makes = re.search(r"^(<class '|.*Callable\[\.\.\., )?[\w.]*GradientTransformation\b", returned)
-    return makes is not None and not defined_in.startswith("_")
+    return not member.__module__.split(".")[1].startswith("_") and (
+        _makes(member) in (Schedule, Regularizer) or _makes_transformations(member)
+    )
+
+
+def _makes(function: Callable[..., Any]) -> Any:
+    return inspect.signature(function).return_annotation
+
+
+def _makes_transformations(function: Callable[..., Any]) -> bool:
+    pattern = r"^(<class '|.*Callable\[\.\.\., )?[\w.]*GradientTransformation\b"
+    return re.search(pattern, str(_makes(function))) is not None
 
 
 def _entry(name: str, function: Callable[..., Any]) -> Entry:
-    tx, inner = build(function)
+    tx, inner = build(function) if _makes_transformations(function) else (None, None)
     size = None if tx is None else bytes_per_parameter(tx)
     if size is not None and inner is not None:
         size -= bytes_per_parameter(inner) or 0
@@ -116,6 +137,10 @@ def _entry(name: str, function: Callable[..., Any]) -> Entry:
 def _kind(function: Callable[..., Any]) -> str:
     package = function.__module__.split(".")[1]
     parameters = inspect.signature(function).parameters
+    if _makes(function) == Schedule:
+        return "schedules"
+    if _makes(function) is Regularizer:
+        return "regularisers"
     if package == "regularizers":
         return "regularisation"
     if any("GradientTransformation" in str(p.annotation) for p in parameters.values()):
@@ -159,9 +184,9 @@ def markdown() -> str:
         f"{ABOUT}\n\nMade from the code by `python -m regopt_jax list --markdown`.",
     ]
     for kind in KINDS:
-        rows = [HEADS, *(_escaped(e.cells) for e in entries if e.kind == kind)]
-        lines = [f"| {' | '.join(row)} |" for row in rows]
-        lines.insert(1, "|---|---|---:|---|---|---|")
+        heads, rows = table(kind, entries)
+        lines = [f"| {' | '.join(row)} |" for row in (heads, *map(_escaped, rows))]
+        lines.insert(1, f"|{'|'.join('---:' if h in RIGHT else '---' for h in heads)}|")
         out += [f"## {kind.capitalize()}", "\n".join(lines)]
     return "\n\n".join(out) + "\n"
 

@@ -46,6 +46,9 @@ def constant_like(value: ArrayLike, count: ArrayLike) -> Array:
 def constant_schedule(value: ArrayLike) -> Schedule:
     """The same value at every step.
 
+    Args:
+      value: that value.
+
     >>> constant_schedule(0.1)(1000)
     0.1
     """

@@ -39,7 +39,9 @@ def test_every_entry_is_complete(name):
     assert entry.equation
     assert "\\" not in entry.equation
     assert "`" not in entry.equation
-    assert None not in (entry.bytes_per_parameter, entry.elementwise, entry.metric)
+    state = (entry.bytes_per_parameter, entry.elementwise, entry.metric)
+    stateless = entry.kind in ("regularisers", "schedules")
+    assert (state == (None, None, None)) if stateless else (None not in state)
 
 
 def test_every_row_of_the_tests_is_in_it():
@@ -59,6 +61,9 @@ def test_every_row_of_the_tests_is_in_it():
         ("constant_norm", "regularisation", 0, False, True, ()),
         ("accumulate", "wrappers and combinations", 4, True, False, ()),
         ("masked", "wrappers and combinations", 0, True, True, ("optax",)),
+        ("cosine_decay_schedule", "schedules", None, None, None, ("optax",)),
+        ("one_cycle", "schedules", None, None, None, ()),
+        ("l1", "regularisers", None, None, None, ()),
     ],
 )
 def test_entries(name, kind, size, elementwise, metric, peers):
@@ -106,6 +111,32 @@ def test_list_prints_what_has_the_word(capsys, monkeypatch):
     assert any(line.split()[:2] == ["scale_by_adam", "8"] for line in lines)
     assert "mₜ = β₁ mₜ₋₁ + (1-β₁) gₜ" in printed
     assert "sgd" not in printed
+
+
+def test_every_schedule_and_regulariser_is_in_it():
+    made = {
+        name
+        for name, member in vars(ro).items()
+        if inspect.isfunction(member)
+        and member.__module__.startswith("regopt_jax.")
+        and inspect.signature(member).return_annotation in (ro.Schedule, ro.Regularizer)
+    }
+    listed = {e.name for e in ENTRIES.values() if e.kind in ("regularisers", "schedules")}
+    assert len(made) > 30
+    assert made == listed
+
+
+@pytest.mark.parametrize(("word", "name"), [("cosine", "cosine_restarts"), ("l1", "l1")])
+def test_list_finds_schedules_and_regularisers(capsys, word, name):
+    assert __main__.main(["list", word]) == 0
+    assert name in capsys.readouterr().out.split()
+
+
+def test_list_is_wide_off_a_terminal(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert __main__.main(["list", "adam"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert 100 < max(map(cell_len, lines)) <= 160
 
 
 def test_list_as_markdown(capsys):
