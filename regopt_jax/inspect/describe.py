@@ -20,6 +20,7 @@ _WIDTH = 92
 _BESIDE = "│  "
 _CHOICES = ("mask", "param_labels")
 _NUMBERS = ("leaves", "elements", "state")
+_LEGEND = {"across elements": "cannot be packed", "no metric": "no proximal map can follow"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Description:
       name: the function that made it.
       hyperparams: its hyperparameters as text.
       works: what sets it apart: ``across elements``, so that its arrays cannot be packed, or
-        ``no metric``, so that a proximal map cannot follow; else empty.
+        ``no metric``, so that a proximal map cannot follow; else empty. The printed table
+        ends with a legend of what is in this column.
       leaves, elements: how many it acts on, where parameters were given.
       state_bytes: the size of its state, where parameters were given.
       parts: the parts inside.
@@ -74,6 +76,11 @@ class Description:
         """The columns of the whole table; ``works`` only where something is set apart."""
         return [h for h in self.columns if h != "works" or any(p.works for _, p in self._all())]
 
+    def _legend(self) -> str:
+        """What ``works`` says in this table, explained."""
+        found = {what for _, part in self._all() for what in part.works.split(", ")}
+        return "; ".join(f"{what}: {said}" for what, said in _LEGEND.items() if what in found)
+
     def _all(self, depth: int = 0) -> Iterator[tuple[int, "Description"]]:
         yield depth, self
         for part in self.parts:
@@ -93,7 +100,9 @@ class Description:
             cells = zip(row, ["part", *heads], widths, strict=True)
             return "  ".join(x.rjust(w) if h in _NUMBERS else x.ljust(w) for x, h, w in cells)
 
-        return "\n".join(aligned(row).rstrip() for row in table)
+        legend = self._legend()
+        below = ["", legend] if legend else []
+        return "\n".join([*(aligned(row).rstrip() for row in table), *below])
 
     __repr__ = __str__
 
@@ -122,7 +131,7 @@ class Description:
                 style = f"text-align:{align[h]};white-space:nowrap"
                 rows += f'<td style="{style}">{html.escape(part.columns[h])}</td>'
             rows += "</tr>"
-        return f"<table><tr>{header}</tr>{rows}</table>"
+        return f"<table><tr>{header}</tr>{rows}</table>{html.escape(self._legend())}"
 
 
 def describe(tx: optax.GradientTransformation, params: PyTree | None = None) -> Description:
@@ -161,7 +170,7 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
         inside = [_describe(*each) for each in parts]
     hidden = () if tx.composition is None else _CHOICES
     on = [leaf for leaf in _acts_on(tx, params) if leaf is not None] if known else None
-    apart = {"across elements": not tx.elementwise, "no metric": tx.metric is None}
+    apart = zip(_LEGEND, (not tx.elementwise, tx.metric is None), strict=True)
     return Description(
         label=label,
         name=tx.name,
@@ -170,7 +179,7 @@ def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -
             for key, value in tx.hyperparams.items()
             if value is not None and value is not False and not (key in hidden and _long(value))
         },
-        works=", ".join(what for what, so in apart.items() if so),
+        works=", ".join(what for what, so in apart if so),
         leaves=None if on is None else len(on),
         elements=None if on is None else sum(math.prod(x.shape) for x in on),
         state_bytes=sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
@@ -201,7 +210,7 @@ def _acts_on(tx: GradientTransformation, params: PyTree) -> list[Any]:
     """The leaves to which ``tx`` does anything."""
     leaves, _ = _trees.flatten(params)
     regularizer = tx.hyperparams.get("regularizer")
-    if isinstance(regularizer, Regularizer) and not tx.parts:
+    if isinstance(regularizer, Regularizer):
         masks = [_trees.flatten(term.where(params))[0] for term in regularizer.terms]
         return [leaf for leaf, *on in zip(leaves, *masks, strict=True) if any(on)]
     if tx.composition is not None and tx.composition.narrow is not None:

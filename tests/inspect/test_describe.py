@@ -26,7 +26,7 @@ def test_the_recommended_chain_reads_as_it_is_built():
 
 APPENDIX = """
 part                                                                 leaves  elements  state
-proximal(regularizer=1e-5 * L1.on(select('**/kernel')))                   4        23  196 B
+proximal(regularizer=1e-5 * L1.on(select('**/kernel')))                   2        18  196 B
 └─ partition(param_labels=label_by(selectors={decay:                      4        23  196 B
    │    select('**/kernel')}, default='plain'))
    ├─ decay: adamw                                                        2        18  152 B
@@ -53,8 +53,12 @@ def test_what_sets_parts_apart_is_said_beside_them():
     muon = ro.describe(ro.muon(0.1), PARAMS)
     assert [part.works for part in muon.parts] == ["across elements, no metric", ""]
     assert " works " in str(muon).splitlines()[0]
+    legend = "across elements: cannot be packed; no metric: no proximal map can follow"
+    assert str(muon).splitlines()[-1] == legend
+    assert muon._repr_html_().endswith(f"</table>{legend}")
     assert "works" not in str(ro.describe(ro.adam(0.1), PARAMS))
-    assert "across" in str(ro.describe(ro.muon(0.1)))
+    assert "across elements:" in str(ro.describe(ro.muon(0.1)))
+    assert "cannot be packed" not in str(ro.describe(ro.adadelta(0.1), PARAMS))
 
 
 def test_groups_of_a_partition_name_their_leaves_and_their_states():
@@ -103,6 +107,9 @@ def test_a_part_that_acts_on_some_leaves_says_which():
     decayed = ro.add_decayed_weights(0.1, mask=KERNELS)
     assert ro.describe(decayed, PARAMS).covers == "2 leaves, 18 elements"
     assert ro.describe(ro.coupled(ro.l2(0.1).on(KERNELS)), PARAMS).covers.startswith("2 leaves")
+    proximal = ro.describe(ro.proximal(ro.adam(0.1), ro.l1(0.1).on(KERNELS)), PARAMS)
+    assert proximal.covers == "2 leaves, 18 elements"
+    assert proximal.parts[0].covers == "4 leaves, 23 elements"
 
 
 def test_a_schedule_is_shown_as_the_call_that_made_it():
