@@ -31,7 +31,8 @@ class Display:
             console=console,
             expand=True,
         )
-        self._task = self._bar.add_task(label, total=total_steps, completed=done, numbers="")
+        numbers = "compiling" if done < total_steps else ""
+        self._task = self._bar.add_task(label, total=total_steps, completed=done, numbers=numbers)
 
     def __enter__(self) -> Self:
         if self._bar:
