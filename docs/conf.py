@@ -1,11 +1,14 @@
 """Sphinx: pages by hand, one API page a package from the docstrings, the notebooks as they are."""
 
 import inspect
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+
+from sphinx.application import Sphinx
 
 import regopt_jax
 from regopt_jax.interop import torch as interop_torch
@@ -21,7 +24,7 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "regopt_jax"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
@@ -42,6 +45,11 @@ TITLES = {
     "training": "Training steps",
     "transforms": "Transformations",
     "wrappers": "Wrappers",
+}
+WITHIN = {
+    "../README.md#where-we-differ-from-optax": "#differences",
+    "../regopt_jax/regularizers/README.md": "regularizers.md",
+    "../notebooks": "notebooks/index.rst",
 }
 
 
@@ -93,5 +101,23 @@ def copy_notebooks(folder: Path) -> None:
     (folder / "index.rst").write_text(f"Notebooks\n=========\n\n.. toctree::\n\n{toc}\n")
 
 
+def read_page(app: Sphinx, name: str, source: list[str]) -> None:
+    """A page that reads on GitHub as a plain file, as the site has it.
+
+    What only Sphinx reads stands in comments there, and links out of this folder lead to
+    what the site has of it.
+    """
+    text = re.sub(r"<!-- Sphinx\n(.*?)-->", r"\1", source[0], flags=re.DOTALL)
+    for outside, inside in WITHIN.items():
+        text = text.replace(f"]({outside})", f"]({inside})")
+    source[0] = text
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", read_page)
+
+
 write_api(HERE / "api")
 copy_notebooks(HERE / "notebooks")
+shutil.copy(HERE.parent / "regopt_jax/regularizers/README.md", HERE / "regularizers.md")

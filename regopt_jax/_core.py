@@ -17,7 +17,7 @@ import optax
 
 from regopt_jax import _vectors
 from regopt_jax._hyperparams import shown
-from regopt_jax._trees import PyTree
+from regopt_jax._trees import ParamsNeededError, PyTree
 
 Role = Literal[
     "gradient", "precondition", "step_size", "step", "regularizer", "composite", "unknown"
@@ -143,11 +143,27 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
     def named(self, name: str, **hyperparams: Any) -> "GradientTransformation":
         """The same transformation under the name (and hyperparameters) of what it implements."""
         described = {k: v for k, v in vars(self).items() if k not in ("name", "hyperparams")}
-        return type(self)(*self, name=name, hyperparams=hyperparams, **described)
+
+        def update(
+            updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
+        ) -> tuple[PyTree, Any]:
+            try:
+                return self.update(updates, state, params, **extra_args)
+            except ParamsNeededError as error:
+                raise ParamsNeededError(name, error.first) from None
+
+        return type(self)(self.init, update, name=name, hyperparams=hyperparams, **described)
 
     def __repr__(self) -> str:
         given = [f"{key}={shown(value)}" for key, value in self.hyperparams.items()]
         return f"{self.name}({', '.join([*given, *map(repr, self.parts)])})"
+
+
+class Opaque(GradientTransformation):
+    """A transformation of another package, of which only the name is known."""
+
+    def __repr__(self) -> str:
+        return f"{self.name} (opaque)"
 
 
 def adopt(tx: optax.GradientTransformation) -> GradientTransformation:
@@ -159,9 +175,17 @@ def adopt(tx: optax.GradientTransformation) -> GradientTransformation:
     if isinstance(tx, GradientTransformation):
         return tx
     if not isinstance(tx, optax.GradientTransformation):
+        inside = isinstance(tx, list | tuple) and any(
+            isinstance(x, optax.GradientTransformation) for x in tx
+        )
         raise TypeError(
             f"Expected a gradient transformation (an (init, update) pair), got {tx!r}. "
-            "Did you forget to call the function that makes it?"
+            + (
+                "Unpack it: chain(*transformations)."
+                if inside
+                else "Did you forget to call the function that makes it?"
+            )
         )
+    package = getattr(tx.update, "__module__", "").split(".")[0]
     maker = getattr(tx.update, "__qualname__", "unknown").split(".")[0]
-    return GradientTransformation(*optax.with_extra_args_support(tx), name=maker)
+    return Opaque(*optax.with_extra_args_support(tx), name=f"{package}.{maker}".strip("."))

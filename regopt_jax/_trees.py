@@ -191,13 +191,20 @@ def map_leaves(
     return treedef.unflatten([one(*xs) for xs in zip(*columns, strict=True)])
 
 
-def params_needed(who: str, updates: PyTree) -> ValueError:
-    """The error of an update that needs the parameters and did not get them."""
-    first = (leaf_paths(updates) or ["none"])[0]
-    return ValueError(
-        f"{who}: the parameters are needed (first leaf: '{first}'); "
-        "call update(updates, state, params)."
-    )
+class ParamsNeededError(ValueError):
+    """An update needs the parameters and did not get them."""
+
+    def __init__(self, who: str, first: str) -> None:
+        super().__init__(
+            f"{who}: the parameters are needed (first leaf: '{first}'); "
+            "call update(updates, state, params)."
+        )
+        self.first = first
+
+
+def params_needed(who: str, updates: PyTree) -> ParamsNeededError:
+    """The error of an update of ``who`` without the parameters."""
+    return ParamsNeededError(who, (leaf_paths(updates) or ["none"])[0])
 
 
 def abs_sq(x: Array) -> Array:

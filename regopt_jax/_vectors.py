@@ -65,7 +65,10 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     {'w': Array(0.75, dtype=float32)}
     """
     leaves, treedef = flatten(params)
-    deltas = align("apply_updates", "updates", updates, params, treedef)
+    advice = "Pass the updates that `update` returned for these parameters."
+    deltas = align(
+        "apply_updates", "updates", updates, params, treedef, of="parameters", advice=advice
+    )
     present = [p if u is None else u for p, u in zip(leaves, deltas, strict=True)]
     check_shapes("apply_updates", "update", params, leaves, present)
 

@@ -1,14 +1,16 @@
 """The hyperparameters in force, from a transformation and its state."""
 
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from optax.contrib import ReduceLROnPlateauState, ScheduleFreeState
 
-from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._core import GradientTransformation, Opaque, adopt
 from regopt_jax._hyperparams import at, previous
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.regularizers.base import Regularizer
@@ -50,8 +52,9 @@ def hyperparams(tx: optax.GradientTransformation, state: Any) -> dict[str, Any]:
 def learning_rate(tx: optax.GradientTransformation, state: Any) -> Array | dict[str, Array]:
     """The learning rate that the next ``tx.update(grads, state)`` will use.
 
-    The product of the sizes of all factors in the chain, so that
-    ``chain(scale_by_adam(), scale_by_schedule(f), scale(-1))`` has one too.
+    Minus the product of all factors in the chain, so that
+    ``chain(scale_by_adam(), scale_by_schedule(f), scale(-1))`` has one too; negative where
+    the chain climbs.
 
     Args:
       tx: a transformation of ours, nested or wrapped.
@@ -61,19 +64,26 @@ def learning_rate(tx: optax.GradientTransformation, state: Any) -> Array | dict[
       A scalar; for a :func:`partition` one for each label.
 
     Raises:
-      ValueError: no part of ``tx`` sets a step size.
+      ValueError: no part of ``tx`` sets a step size, or the state is of another.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.adam(ro.step_decay(0.1, every_steps=30))
     >>> float(learning_rate(tx, tx.init(jnp.array(0.0))))
     0.10000000149011612
     """
-    rate = _rate(adopt(tx), state)
-    if rate is None:
-        raise ValueError(
-            f"learning_rate: no part of {tx!r} sets a step size; add scale_by_learning_rate."
+    part = adopt(tx)
+    factor = _factor(part, state)
+    inside = [(own, own_state) for _, own, own_state in _walk(part, state)]
+    # A plateau only reduces a rate: of what, is for another part to say.
+    if factor is None or not any(_is_factor(x) or isinstance(s, _INJECTED) for x, s in inside):
+        opaque = [own for own, _ in inside if isinstance(own, Opaque)]
+        advice = (
+            f"what {opaque[0].name} does is not known: use regopt_jax's own in its place."
+            if opaque
+            else "add scale_by_learning_rate."
         )
-    return rate
+        raise ValueError(f"learning_rate: no part of {part!r} sets a step size; {advice}")
+    return jax.tree.map(jnp.negative, factor)
 
 
 def has_learning_rate(tx: GradientTransformation) -> bool:
@@ -85,39 +95,53 @@ def _is_factor(tx: GradientTransformation) -> bool:
     return tx.role in ("step_size", "step") and given_factor(tx.hyperparams) is not None
 
 
-def _rate(tx: GradientTransformation, state: Any) -> Any:
+def _factor(tx: GradientTransformation, state: Any) -> Any:
+    """What ``tx`` multiplies by; a dict for a partition, ``None`` where nothing is known."""
     if _is_factor(tx):
-        return jnp.abs(jnp.asarray(signed_factor(tx.hyperparams, _count(state)), float))
+        factor = given_factor(tx.hyperparams)
+        count = _count(state)
+        if callable(factor) and count is None:
+            raise _another(tx, state)
+        return jnp.asarray(signed_factor(tx.hyperparams, count), float)
     if isinstance(state, ReduceLROnPlateauState):
         return jnp.asarray(state.scale)
-    rate = None if tx.composition is None else _combine(tx, _rates(tx.composition, state))
-    if rate is None and isinstance(state, _INJECTED) and "learning_rate" in state.hyperparams:
-        return jnp.asarray(hyperparams(tx, state)["learning_rate"])
-    return rate
+    factor = _combine(tx, state)
+    if factor is None and isinstance(state, _INJECTED) and "learning_rate" in state.hyperparams:
+        return -jnp.asarray(hyperparams(tx, state)["learning_rate"])
+    return factor
 
 
-def _rates(composition: Composition, state: Any) -> dict[str, Any]:
-    parts = zip(
-        composition.labels, composition.parts_at(state), composition.states(state), strict=True
+def _parts(tx: GradientTransformation, state: Any) -> Iterable[tuple[str, Any, Any]]:
+    """Each part's label, the part at ``state``, and its state."""
+    if tx.composition is None:
+        return ()
+    try:
+        parts, states = tx.composition.parts_at(state), tx.composition.states(state)
+    except (AttributeError, TypeError) as error:
+        raise _another(tx, state) from error
+    return zip(tx.composition.labels, parts, states, strict=True)
+
+
+def _another(tx: GradientTransformation, state: Any) -> ValueError:
+    return ValueError(
+        f"{tx.name}: the state is a {type(state).__name__}, of another transformation. Pass the "
+        "state that its own `init` or `update` returned."
     )
-    rates = {label: _rate(part, s) for label, part, s in parts}
-    return {label: rate for label, rate in rates.items() if rate is not None}
 
 
-def _combine(tx: GradientTransformation, rates: dict[str, Any]) -> Any:
+def _combine(tx: GradientTransformation, state: Any) -> Any:
+    pairs = [(label, _factor(part, s)) for label, part, s in _parts(tx, state)]
+    known = [(label, factor) for label, factor in pairs if factor is not None]
     if len(tx.parts) > 1 and tx.composition is not None and not tx.composition.sequential:
-        return rates or None
-    total: Any = None
-    for rate in rates.values():
-        total = rate if total is None else _times(total, rate)
-    return total
+        return dict(known) or None
+    return functools.reduce(_times, [factor for _, factor in known]) if known else None
 
 
 def _times(a: Any, b: Any) -> Any:
     if isinstance(a, dict):
-        return {label: _times(rate, b) for label, rate in a.items()}
+        return {label: _times(factor, b) for label, factor in a.items()}
     if isinstance(b, dict):
-        return {label: _times(a, rate) for label, rate in b.items()}
+        return {label: _times(a, factor) for label, factor in b.items()}
     return a * b
 
 
@@ -139,15 +163,8 @@ def _walk(
     tx: GradientTransformation, state: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], GradientTransformation, Any]]:
     yield path, tx, state
-    if tx.composition is None:
-        return
-    repeated = Counter(tx.composition.labels)
-    parts = zip(
-        tx.composition.labels,
-        tx.composition.parts_at(state),
-        tx.composition.states(state),
-        strict=True,
-    )
+    parts = list(_parts(tx, state))
+    repeated = Counter(label for label, _, _ in parts)
     for i, (label, part, part_state) in enumerate(parts):
         name = label if repeated[label] == 1 else f"{label}.{i}"
         yield from _walk(part, part_state, (*path, name))

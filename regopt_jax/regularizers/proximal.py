@@ -58,8 +58,8 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     metric_of = inner.metric
     if metric_of is None:
         raise ValueError(
-            f"proximal: {_without_metric(inner)} has no metric, so the proximal map of "
-            f"{inner.name} is not known. Use a chain of regopt_jax's transformations."
+            f"proximal: {_without_metric(inner)} has no metric, so the proximal map after it is "
+            "not known. Use a chain of regopt_jax's transformations."
         )
 
     across = not all(term.penalty.separable for term in regularizer.terms)

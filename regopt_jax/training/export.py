@@ -14,7 +14,7 @@ import jax.export
 from regopt_jax._trees import PyTree
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.placement import Shardings, spread
-from regopt_jax.training.step import Metrics, TrainState, is_traced
+from regopt_jax.training.step import Metrics, TrainState, check_state, is_traced
 from regopt_jax.training.untrained import split, trainable
 
 
@@ -34,10 +34,12 @@ def serialize_step(
         compiled on later; the one in use when ``None``.
 
     Raises:
+      TypeError: ``state`` is no :class:`TrainState`.
       ValueError: the step packs its state and ``state`` is not packed.
 
     See :func:`deserialize_step` for an example.
     """
+    check_state("serialize_step", state)
     params, others = split(state.params)
     rest, rest_def = _flatten(others)
     state = state._replace(params=params)
@@ -94,6 +96,7 @@ def deserialize_step(
     )
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
+        check_state("deserialize_step", state)
         params, rest = split(state.params)
         leaves, treedef = _flatten(state._replace(params=params))
         names = _names(treedef)

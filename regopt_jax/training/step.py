@@ -121,6 +121,10 @@ def train_step(
       where ``tx`` has none) and ``aux``. On several devices the new state lies where the old
       one did.
 
+    Raises:
+      TypeError: (from the step) the state is no :class:`TrainState`.
+      ValueError: (from the step) an earlier step took the state's memory.
+
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.sgd(0.1)
     >>> step = ro.train_step(lambda w, x: jnp.sum((w - x) ** 2), tx)
@@ -161,6 +165,7 @@ def train_step(
     nested = jax.jit(step)
 
     def prepared(state: TrainState, batch: tuple[Any, ...]) -> Any:
+        check_state("train_step", state)
         if pack:
             state = state.pack(tx)
         params, rest = split(state.params)
@@ -180,6 +185,21 @@ def train_step(
         return program.lower(*inputs)
 
     return TrainStep(run, lower)
+
+
+def check_state(who: str, state: Any) -> None:
+    """Refuse what is no state, and a state that was donated."""
+    if not isinstance(state, TrainState):
+        raise TypeError(
+            f"{who}: expected a TrainState before the batch, got a {type(state).__name__}. "
+            "Make one by TrainState.create(params, tx)."
+        )
+    traced = isinstance(state.step, jax.core.Tracer)
+    if isinstance(state.step, jax.Array) and not traced and state.step.is_deleted():
+        raise ValueError(
+            f"{who}: an earlier step took the memory of this state. Keep the state that it "
+            "returned, or make the step with donate=False."
+        )
 
 
 def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:

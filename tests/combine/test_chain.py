@@ -26,7 +26,7 @@ def test_ours_and_theirs_mix():
         v, b = theirs.update(GRADS, b, PARAMS)
         # Ours is compiled even outside jit, theirs is not: a fused multiply-add apart.
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=3e-7), u, v)
-    assert [part.name for part in mixed.parts] == ["clip", "trace", "scale"]
+    assert [part.name for part in mixed.parts] == ["optax.clip", "trace", "optax.scale"]
 
 
 def test_an_empty_chain_is_the_identity():
@@ -77,6 +77,31 @@ def test_not_a_transformation(wrong):
         ro.chain(ro.clip(1.0), wrong)
     with pytest.raises(TypeError, match="Expected a gradient transformation"):
         ro.named_chain(("clip", ro.clip(1.0)), ("wrong", wrong))
+
+
+def test_a_list_is_to_be_unpacked():
+    with pytest.raises(TypeError, match=r"Unpack it: chain\(\*transformations\)\.$"):
+        ro.chain([ro.clip(1.0), optax.scale(-0.1)])
+
+
+def test_what_is_not_ours_prints_as_opaque():
+    tx = ro.chain(ro.clip(1.0), optax.adam(1e-3))
+    assert repr(tx) == "chain(clip(max_delta=1), optax.chain (opaque))"
+
+
+@pytest.mark.parametrize(
+    ("called", "tx"),
+    [
+        ("adamw", ro.adamw(0.1)),
+        ("adamw", ro.apply_if_finite(ro.adamw(0.1))),
+        ("add_decayed_weights", ro.add_decayed_weights(0.1)),
+        ("add_decayed_weights", ro.chain(ro.scale_by_adam(), ro.add_decayed_weights(0.1))),
+        ("decoupled", ro.regularize(ro.sgd(0.1), ro.l2(0.1), "decoupled").parts[1]),
+    ],
+)
+def test_missing_parameters_are_missed_by_what_was_called(called, tx):
+    with pytest.raises(ValueError, match=f"^{called}: the parameters are needed"):
+        jax.eval_shape(tx.update, GRADS, tx.init(PARAMS))
 
 
 def test_named_chain_equals_optax_in_update_and_state():

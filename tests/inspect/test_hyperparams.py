@@ -28,6 +28,7 @@ RATES = {
     "sgd": (ro.sgd(0.1), [0.1, 0.1, 0.1, 0.1]),
     "scheduled": (ro.adam(RISING), [0.0, 0.1, 0.2, 0.3]),
     "rmsprop with momentum": (ro.rmsprop(RISING, momentum=0.9), [0.0, 0.1, 0.2, 0.3]),
+    "two of one name": (ro.chain(ro.scale(-0.5), ro.trace(0.9), ro.scale(0.5)), [0.25, 0.25]),
     "nested": (ro.chain(ro.clip(1.0), ro.chain(ro.adam(RISING))), [0.0, 0.1, 0.2, 0.3]),
     "named": (
         ro.named_chain(("a", ro.scale_by_adam()), ("b", ro.scale_by_learning_rate(RISING))),
@@ -94,6 +95,40 @@ def test_it_can_be_read_under_jit():
 def test_no_learning_rate(tx):
     with pytest.raises(ValueError, match=r"no part of \w+\(.*\) sets a step size"):
         ro.learning_rate(tx, tx.init(PARAMS))
+
+
+def test_a_rate_that_climbs_is_negative():
+    falling = ro.cosine_decay_schedule(-0.25, 100)
+    assert rate(ro.adam(falling), 0) == -0.25
+    assert rate(ro.chain(ro.adam(0.5), ro.scale(-1.0)), 0) == -0.5
+    assert rate(ro.chain(ro.scale(-1.0), ro.scale(-0.5)), 0) == -0.5
+    assert rate(ro.scale_by_learning_rate(0.5, flip_sign=False), 0) == -0.5
+    assert rate(ro.partition({"x": ro.adam(falling), "y": ro.sgd(0.5)}, LABELS), 0) == {
+        "x": -0.25,
+        "y": 0.5,
+    }
+
+
+@pytest.mark.parametrize("beside", [ro.clip(1.0), ro.reduce_on_plateau()])
+def test_no_learning_rate_of_what_is_not_ours(beside):
+    tx = ro.chain(beside, optax.adam(0.1))
+    said = r"what optax\.chain does is not known: use regopt_jax's own in its place"
+    with pytest.raises(ValueError, match=said):
+        ro.learning_rate(tx, tx.init(PARAMS))
+
+
+ANOTHERS = {
+    "a constant's": ("scale_by_learning_rate", ro.adam(RISING)),
+    "a chain's": ("accumulate", ro.accumulate(ro.adam(RISING), 2)),
+    "an optimiser's": ("masked", ro.masked(ro.adam(RISING), True)),
+}
+
+
+@pytest.mark.parametrize("name", ANOTHERS)
+def test_the_state_of_another_chain(name):
+    who, tx = ANOTHERS[name]
+    with pytest.raises(ValueError, match=f"{who}: the state is a .*, of another transformation"):
+        ro.learning_rate(tx, ro.adam(0.1).init(PARAMS))
 
 
 def test_a_part_of_ones_own_must_name_its_factor():

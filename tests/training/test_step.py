@@ -113,6 +113,23 @@ def test_the_old_state_is_donated():
     assert not X.is_deleted()
 
 
+def test_a_donated_state_is_refused_by_name():
+    tx = ro.adam(0.1)
+    step, state = ro.train_step(loss, tx), ro.TrainState.create(params(), tx)
+    step(state, X, Y)
+    with pytest.raises(ValueError, match=r"an earlier step took the memory.*donate=False"):
+        step(state, X, Y)
+
+
+def test_a_step_takes_a_state():
+    step = ro.train_step(loss, ro.adam(0.1))
+    for run in (step, step.lower):
+        with pytest.raises(TypeError, match=r"a TrainState .* got a dict.*TrainState\.create"):
+            run(params(), X, Y)
+    with pytest.raises(TypeError, match="serialize_step: expected a TrainState"):
+        ro.serialize_step(step, params(), X, Y)
+
+
 def test_without_donation_it_is_kept():
     tx = ro.adam(0.1)
     old = ro.TrainState.create(params(), tx)
