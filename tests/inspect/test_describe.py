@@ -164,7 +164,7 @@ def test_without_parameters_nothing_is_said_of_leaves_and_bytes():
 def test_optax_is_described_by_its_name():
     described = ro.describe(ro.chain(optax.scale_by_adam(), ro.scale(-1.0)), PARAMS)
     theirs, ours = described.parts
-    assert theirs.name == "scale_by_adam"
+    assert theirs.name == "optax.scale_by_adam"
     assert theirs.state_bytes == 2 * 23 * 4 + 4
     assert ours.hyperparams == {"step_size": "-1"}
 
