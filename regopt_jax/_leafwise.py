@@ -97,8 +97,8 @@ def leafwise(
     Raises:
       TypeError: (from ``init``) a parameter has no gradient, by path; (from ``update``) the
         state is of another transformation.
-      ValueError: (from ``update``) a tree or a shape differs from what ``init`` got, by path;
-        the parameters are needed and missing.
+      ValueError: (from ``update``) a tree or a shape differs from what ``init`` got, or a tree
+        from the parameters', by path; the parameters are needed and missing.
 
     >>> import jax.numpy as jnp, optax
     >>> tx = leafwise(
@@ -179,12 +179,16 @@ def leafwise(
     ) -> tuple[PyTree, Any]:
         leaves, treedef = _trees.flatten(updates)
         rows = columns(old, updates, treedef)
-        ps = [None] * len(leaves)
-        if needs_params:
-            if params is None:
-                raise _trees.params_needed(name, updates)
+        if not isinstance(updates, optax.LookaheadParams):
+            params = _trees.fast(params)
+        if params is not None:
             ps = _trees.align(name, "parameters", params, updates, treedef)
+        elif needs_params:
+            raise _trees.params_needed(name, updates)
+        if needs_params:
             _trees.check_shapes(name, "parameter", updates, leaves, ps)
+        else:
+            ps = [None] * len(leaves)
         if elementwise:
             for i, slot in enumerate(slots_of):
                 _trees.check_shapes(name, slot, updates, leaves, [row[i] for row in rows])

@@ -202,6 +202,11 @@ class ParamsNeededError(ValueError):
         self.first = first
 
 
+def fast(tree: PyTree) -> PyTree:
+    """The fast parameters of ``optax.LookaheadParams``; any other tree as it is."""
+    return tree.fast if isinstance(tree, optax.LookaheadParams) else tree
+
+
 def params_needed(who: str, updates: PyTree) -> ParamsNeededError:
     """The error of an update of ``who`` without the parameters."""
     return ParamsNeededError(who, (leaf_paths(updates) or ["none"])[0])

@@ -61,7 +61,7 @@ def lookahead(
     part = adopt(fast_optimizer)
 
     def init(params: PyTree) -> optax.LookaheadState:
-        return optax.LookaheadState(part.init(_fast(params)), jnp.zeros([], jnp.int32))
+        return optax.LookaheadState(part.init(_trees.fast(params)), jnp.zeros([], jnp.int32))
 
     def due(state: optax.LookaheadState) -> Array:
         return state.steps_since_sync == sync_period - 1
@@ -80,7 +80,7 @@ def lookahead(
         params: optax.LookaheadParams | None = None,
         **extra: Any,
     ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
-        grads = _fast(updates)
+        grads = _trees.fast(updates)
         if params is None:
             raise _trees.params_needed("lookahead", grads)
         _require_pair(params)
@@ -111,7 +111,7 @@ def lookahead(
         grads: PyTree, state: optax.LookaheadState, params: optax.LookaheadParams, **extra: Any
     ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
         _require_pair(params)
-        fast, fast_state = part.step(_fast(grads), state.fast_state, params.fast, **extra)
+        fast, fast_state = part.step(_trees.fast(grads), state.fast_state, params.fast, **extra)
 
         def follow(slow: Array, fast: Array) -> Array:
             return slow + slow_step_size * (fast - slow)
@@ -143,7 +143,7 @@ def lookahead(
             (part.name,),
             lambda s: (s.fast_state,),
             rebuild,
-            narrow=lambda tree: (_fast(tree),),
+            narrow=lambda tree: (_trees.fast(tree),),
         ),
     )
 
@@ -154,7 +154,3 @@ def _require_pair(params: Any) -> None:
             "lookahead: the parameters must be LookaheadParams, such as "
             f"regopt_jax.LookaheadParams.init_synced(params), got a {type(params).__name__}."
         )
-
-
-def _fast(tree: PyTree) -> PyTree:
-    return tree.fast if isinstance(tree, optax.LookaheadParams) else tree

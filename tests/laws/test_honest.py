@@ -125,7 +125,10 @@ def traced(function, *args):
 @rows
 @pytest.mark.parametrize(("spoil", "path"), [(lacking, "out/0"), (misshapen, "dense/kernel")])
 def test_gradients_that_do_not_match_are_refused_by_path(case, spoil, path):
-    """By ``update`` where it has something to compare with, else by ``apply_updates``."""
+    """By ``update`` where it has something to compare with, else by ``apply_updates``.
+
+    What is made of parts has the structure of the parameters.
+    """
     if case.theirs_inside:
         pytest.skip("Optax's part finds out first, in its own words")
     tx, params = case.ours(), tree()
@@ -135,7 +138,8 @@ def test_gradients_that_do_not_match_are_refused_by_path(case, spoil, path):
 
     with pytest.raises(ValueError, match=re.escape(path)):
         traced(lambda params: ro.apply_updates(params, update(params)), params)
-    if case.needs_params or (case.leaves_alike and holds_arrays(tx, params)):
+    in_parts = spoil is lacking and tx.parts
+    if in_parts or case.needs_params or (case.leaves_alike and holds_arrays(tx, params)):
         with pytest.raises(ValueError, match=re.escape(path)):
             traced(update, params)
 

@@ -85,3 +85,12 @@ def test_a_training_step_refuses_parameters_that_are_no_pair():
 def test_init_takes_the_fast_parameters_alone():
     tx = ro.lookahead(ro.adam(0.1), 3, 0.5)
     assert jax.tree.structure(tx.init(START)) == jax.tree.structure(tx.init(PARAMS))
+
+
+@pytest.mark.parametrize("chain", [ro.chain, optax.chain])
+def test_what_stands_before_it_takes_gradients_of_the_fast_parameters(chain):
+    fast = {"w": jnp.array([1.0, -2.0])}
+    params = ro.LookaheadParams.init_synced(fast)
+    tx = chain(ro.clip(0.5), ro.lookahead(ro.sgd(1.0), 2, 0.5))
+    updates, _ = tx.update(fast, tx.init(params), params)
+    assert updates.fast["w"].tolist() == [-0.5, 0.5]
