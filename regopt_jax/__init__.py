@@ -1,6 +1,6 @@
 """Regularisation and optimisation for JAX in one algebra of gradient transformations."""
 
-from regopt_jax import contrib as contrib, schedules as schedules, transforms as transforms
+from regopt_jax import _names, contrib as contrib, schedules as schedules, transforms as transforms
 from regopt_jax._core import GradientTransformation as GradientTransformation
 from regopt_jax._leafwise import Step as Step, leafwise as leafwise, unit_metric as unit_metric
 from regopt_jax._optax_names import *  # noqa: F403
@@ -284,3 +284,5 @@ from regopt_jax.wrappers.split_real_and_imaginary import (
 )
 
 __version__ = "0.1.0"
+
+_names.suggest(__name__)

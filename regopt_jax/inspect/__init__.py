@@ -1,5 +1,6 @@
 """Looking inside: what a chain is, what is in force in it, and pictures of what it does."""
 
+from regopt_jax import _names
 from regopt_jax.inspect.curves import (
     plot_bars as plot_bars,
     plot_curves as plot_curves,
@@ -22,3 +23,5 @@ from regopt_jax.inspect.surfaces import (
     plot_schedule as plot_schedule,
     plot_trajectory as plot_trajectory,
 )
+
+_names.suggest(__name__)
