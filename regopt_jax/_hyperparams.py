@@ -18,8 +18,8 @@ ScalarOrSchedule = ArrayLike | Schedule
 def check(who: str, **hyperparams: tuple[Any, str]) -> None:
     """Require each ``name=(value, interval)`` to lie in its interval, such as ``"[0, 1)"``.
 
-    In ``"integer [1, inf)"`` lie the integers only: 2.0 is not one, nor is an array of floats.
-    The values of schedules and tracers are not known here, and ``None`` passes.
+    In ``"integer [1, inf)"`` lie the integers only: 2.0 is not one, nor is an array of floats;
+    in ``"[0, 1] or None"`` also ``None``. The values of schedules and tracers are not known here.
 
     Raises:
       ValueError: names the hyperparameter, its range and what was given.
@@ -34,8 +34,10 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
         if callable(value):
             _check_schedule(who, name, value)
             continue
+        optional = interval.endswith(" or None")
+        interval = interval.removesuffix(" or None")
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value))
-        if value is None or traced:
+        if traced or (optional and value is None):
             continue
         whole = interval.startswith("integer ")
         interval = interval.removeprefix("integer ")

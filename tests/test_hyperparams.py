@@ -14,6 +14,12 @@ def test_what_is_no_number_is_refused(make, value):
         make(value)
 
 
+def test_none_is_taken_where_it_means_something():
+    ro.sgd(0.1, momentum=None)
+    with pytest.raises(TypeError, match=r"b1 must be a number in \[0, 1\), got None"):
+        ro.adam(0.1, b1=None)
+
+
 @pytest.mark.parametrize(
     "value", [1, True, np.float32(0.1), np.int64(2), jnp.array(0.1), jnp.bfloat16(0.1)], ids=repr
 )

@@ -61,9 +61,9 @@ def adafactor(
     """
     _hyperparams.check(
         "adafactor",
-        clipping_threshold=(clipping_threshold, "(0, inf]"),
-        momentum=(momentum, "[0, 1]"),
-        weight_decay_rate=(weight_decay_rate, "[0, inf)"),
+        clipping_threshold=(clipping_threshold, "(0, inf] or None"),
+        momentum=(momentum, "[0, 1] or None"),
+        weight_decay_rate=(weight_decay_rate, "[0, inf) or None"),
     )
     parts = [scale_by_factored_rms(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps)]
     if clipping_threshold is not None:

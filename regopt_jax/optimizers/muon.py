@@ -96,7 +96,7 @@ def muon(
         adam_b2=(adam_b2, "[0, 1)"),
         adam_eps_root=(adam_eps_root, "[0, inf)"),
         adam_weight_decay=(adam_weight_decay, "[0, inf)"),
-        adam_learning_rate=(adam_learning_rate, "[0, inf)"),
+        adam_learning_rate=(adam_learning_rate, "[0, inf) or None"),
     )
 
     whole = partition(

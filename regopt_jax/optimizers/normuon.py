@@ -73,7 +73,7 @@ def normuon(
         adam_b1=(adam_b1, "[0, 1)"),
         adam_b2=(adam_b2, "[0, 1)"),
         adam_weight_decay=(adam_weight_decay, "[0, inf)"),
-        adam_learning_rate=(adam_learning_rate, "[0, inf)"),
+        adam_learning_rate=(adam_learning_rate, "[0, inf) or None"),
     )
 
     whole = partition(

@@ -77,7 +77,7 @@ def optimistic_adam(
     _hyperparams.check(
         "optimistic_adam",
         learning_rate=(learning_rate, "(0, inf)"),
-        optimism=(optimism, "(-inf, inf)"),
+        optimism=(optimism, "(-inf, inf) or None"),
     )
     share = 1.0 if optimism is None else optimism / learning_rate
     return chain(

@@ -81,7 +81,7 @@ def prodigy(
         "prodigy",
         learning_rate=(learning_rate, "[0, inf)"),
         betas=(betas, "[0, 1)"),
-        beta3=(beta3, "[0, 1]"),
+        beta3=(beta3, "[0, 1] or None"),
         eps=(eps, "[0, inf)"),
         estim_lr0=(estim_lr0, "(0, inf)"),
         estim_lr_coef=(estim_lr_coef, "(0, inf)"),

@@ -48,7 +48,7 @@ def rmsprop(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     -0.2
     """
-    _hyperparams.check("rmsprop", momentum=(momentum, "[0, 1]"))
+    _hyperparams.check("rmsprop", momentum=(momentum, "[0, 1] or None"))
     scale_by_root = scale_by_stddev if centered else scale_by_rms
     return chain(
         scale_by_root(decay, eps, initial_scale, eps_in_sqrt, bias_correction),

@@ -37,7 +37,7 @@ def sgd(
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
     -0.20000000298023224
     """
-    _hyperparams.check("sgd", momentum=(momentum, "[0, 1]"))
+    _hyperparams.check("sgd", momentum=(momentum, "[0, 1] or None"))
     return chain(
         identity() if momentum is None else trace(momentum, nesterov, accumulator_dtype),
         scale_by_learning_rate(learning_rate),

@@ -45,7 +45,7 @@ def shampoo(
     >>> jnp.round(10 * u, 3).tolist()
     [[-1.0, -0.0], [-0.0, 1.0]]
     """
-    _hyperparams.check("shampoo", momentum=(momentum, "[0, 1]"))
+    _hyperparams.check("shampoo", momentum=(momentum, "[0, 1] or None"))
     return chain(
         scale_by_shampoo(b2, eps, precondition_frequency, max_precond_dim),
         identity() if momentum is None else trace(momentum),

@@ -61,7 +61,7 @@ def regularize(
     ['scale_by_adam', 'decoupled', 'scale_by_learning_rate']
     """
     require_regularizer("regularize", regularizer)
-    _hyperparams.check("regularize", peak=(peak, "(0, inf)"))
+    _hyperparams.check("regularize", peak=(peak, "(0, inf) or None"))
     places: dict[str, Callable[[GradientTransformation], GradientTransformation]] = {
         "coupled": lambda part: _couple(part, regularizer),
         "decoupled": lambda part: _decouple(part, regularizer, "decoupled", None),

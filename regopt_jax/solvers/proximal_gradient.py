@@ -141,7 +141,7 @@ def _minimize(
     require_regularizer(who, regularizer)
     _hyperparams.check(
         who,
-        step_size=(step_size, "(0, inf)"),
+        step_size=(step_size, "(0, inf) or None"),
         tol=(tol, "[0, inf)"),
         max_iter=(max_iter, "integer [1, inf)"),
     )

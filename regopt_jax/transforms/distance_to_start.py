@@ -184,7 +184,7 @@ def scale_by_dowg(
     """
     _hyperparams.check(
         "scale_by_dowg",
-        init_estim_sq_dist=(init_estim_sq_dist, "[0, inf)"),
+        init_estim_sq_dist=(init_estim_sq_dist, "[0, inf) or None"),
         eps=(eps, "[0, inf)"),
     )
     first = eps if init_estim_sq_dist is None else init_estim_sq_dist

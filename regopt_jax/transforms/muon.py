@@ -159,7 +159,7 @@ def scale_by_shape(
     [[2.0, 2.0, 2.0, 2.0]]
     """
     name = "scale_by_shape"
-    _hyperparams.check(name, consistent_rms=(consistent_rms, "[0, inf)"))
+    _hyperparams.check(name, consistent_rms=(consistent_rms, "[0, inf) or None"))
 
     def scaled(g: Array, axes: _Axes) -> Array:
         _, rows, columns = (math.prod(jnp.shape(g)[i] for i in group) for group in axes)

@@ -76,7 +76,7 @@ def scale_by_shampoo(
     """
     _hyperparams.check(
         "scale_by_shampoo",
-        b2=(b2, "[0, 1)"),
+        b2=(b2, "[0, 1) or None"),
         eps=(eps, "(0, inf)"),
         precondition_frequency=(precondition_frequency, "integer [1, inf)"),
         max_precond_dim=(max_precond_dim, "[1, inf)"),

@@ -84,7 +84,7 @@ def scale_by_soap(
         "scale_by_soap",
         b1=(b1, "[0, 1)"),
         b2=(b2, "[0, 1)"),
-        shampoo_beta=(shampoo_beta, "[0, 1)"),
+        shampoo_beta=(shampoo_beta, "[0, 1) or None"),
         eps=(eps, "[0, inf)"),
         precondition_frequency=(precondition_frequency, "integer [1, inf)"),
         max_precond_dim=(max_precond_dim, "[1, inf)"),

@@ -52,7 +52,9 @@ def apply_if_finite(
     (0.0, 1)
     """
     limit = max_consecutive_errors
-    _hyperparams.check("apply_if_finite", max_consecutive_errors=(limit, "integer [0, inf)"))
+    _hyperparams.check(
+        "apply_if_finite", max_consecutive_errors=(limit, "integer [0, inf) or None")
+    )
     part = adopt(inner)
 
     def init(params: PyTree) -> optax.ApplyIfFiniteState:

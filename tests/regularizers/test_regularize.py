@@ -325,7 +325,7 @@ def test_an_unknown_place():
 
 
 def test_no_metric():
-    with pytest.raises(ValueError, match="proximal: scale_by_adam has no metric"):
+    with pytest.raises(ValueError, match=r"proximal: optax\.scale_by_adam has no metric"):
         ro.regularize(ro.chain(optax.scale_by_adam(), ro.scale(-0.1)), R, "proximal")
 
 
