@@ -26,7 +26,7 @@ def test_the_update_is_the_numerator_over_the_metric(case):
     for t in (0, 1, 2, STEPS - 1):
         steps = at(run.steps, t)
         with run.session():
-            metric = run.tx.metric(*jax.tree.map(jnp.asarray, (steps.states, steps.params)))
+            metric = jax.jit(run.tx.metric)(steps.states, steps.params)
             numerator = case.numerator(at(gradients, t), steps.states, t + 1)
         leaves = map(jax.tree.leaves, (steps.updates, metric, numerator))
         for u, d, n in zip(*leaves, strict=True):
@@ -41,7 +41,7 @@ def test_the_update_is_the_numerator_over_the_metric(case):
 def test_the_metric_is_a_positive_real_diagonal(case):
     run = ours(case, home(case))
     with run.session():
-        metric = run.tx.metric(run.middle[1], run.middle[0])
+        metric = jax.jit(run.tx.metric)(run.middle[1], run.middle[0])
     assert jax.tree.structure(metric) == jax.tree.structure(run.params)
     for d, p in zip(jax.tree.leaves(metric), jax.tree.leaves(run.params), strict=True):
         assert not np.iscomplexobj(d)
@@ -99,7 +99,9 @@ def given_rate(case):
     arguments.apply_defaults()
     given = arguments.arguments
     rate = given.get("learning_rate", given.get("lr"))
-    return rate if isinstance(rate, int | float) and not given.get("warmup_steps") else None
+    if not isinstance(rate, int | float) or given.get("warmup_steps"):
+        return None
+    return rate if given.get("flip_sign", True) else -rate
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if given_rate(c) is not None], ids=repr)
@@ -123,11 +125,11 @@ def test_the_metric_of_a_chain_is_the_product_of_its_parts(case):
     params, state = run.middle
     with run.session():
         each = [
-            part.metric(s, params)
+            jax.jit(part.metric)(s, params)
             for part, s in zip(run.tx.parts, run.tx.composition.states(state), strict=True)
         ]
         product = jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
-        close(run.tx.metric(state, params), product, runs.ulps(2))
+        close(jax.jit(run.tx.metric)(state, params), product, runs.ulps(2))
 
 
 ELEMENTWISE = [c for c in CASES if c.ours().elementwise and c.leaves_alike]
@@ -151,10 +153,10 @@ def test_elementwise_means_that_one_long_vector_gives_the_same(case):
     steps = 3
     with run.session():
         params = padded(vector(run.params, 0), run.params)
-        state = run.tx.init(params)
+        state, update = run.tx.init(params), jax.jit(run.tx.update)
         for t in range(steps):
             g = at(run.halves[0], t)
-            updates, state = run.tx.update(padded(vector(g, 0), g), state, params)
+            updates, state = update(padded(vector(g, 0), g), state, params)
             after = at(run.steps.params, t)
             params = padded(vector(after, 0), after)
     close(updates["all"], vector(at(run.steps.updates, steps - 1), 0), runs.rounding(case))

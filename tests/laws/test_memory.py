@@ -8,6 +8,7 @@ import pytest
 import regopt_jax as ro
 from regopt_jax.training.compile import compiler_options
 from tests.cases import CASES
+from tests.laws.runs import AS_USERS
 
 SIZE = 25_557_032
 BLOCKS = ((64, 256, 3), (128, 512, 4), (256, 1024, 6), (512, 2048, 3))
@@ -47,7 +48,7 @@ def temporaries(step, tx, *inputs):
     """Bytes, by the compiler's own account, with what ``train_step`` sets."""
     state = jax.eval_shape(tx.init, inputs[0])
     lowered = jax.jit(step, donate_argnums=(0, 1)).lower(inputs[0], state, *inputs[1:])
-    return lowered.compile(compiler_options()).memory_analysis().temp_size_in_bytes
+    return lowered.compile(compiler_options() | AS_USERS).memory_analysis().temp_size_in_bytes
 
 
 def of_a_step(tx, params, **extra_args):
@@ -72,7 +73,7 @@ def of_a_training_step(tx, params, **extra_args):
 def one_pass(tx):
     """Elementwise, or scaled by one number of the whole tree; chains and groups of such."""
     in_turn = tx.composition is not None and (
-        tx.composition.sequential or tx.name in ("masked", "partition")
+        tx.composition.sequential or tx.composition.narrow is not None
     )
     return (
         tx.elementwise
