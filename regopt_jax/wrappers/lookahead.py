@@ -70,8 +70,6 @@ def lookahead(
         return optax.LookaheadState(fast_state, (state.steps_since_sync + 1) % sync_period)
 
     def restarted(fast_state: Any, fast: PyTree) -> Any:
-        if not reset_state:
-            return fast_state
         return jax.tree.map(lambda old, new: new.astype(old.dtype), fast_state, part.init(fast))
 
     def update(
@@ -99,9 +97,9 @@ def lookahead(
         lead = _trees.map_leaves(
             "lookahead", ahead, steps, parameters=params.fast, slow=params.slow
         )
-        fast_state = jax.tree.map(
-            partial(jnp.where, sync), restarted(fast_state, params.fast), fast_state
-        )
+        if reset_state:
+            start = restarted(fast_state, params.fast)
+            fast_state = jax.tree.map(partial(jnp.where, sync), start, fast_state)
         return optax.LookaheadParams(
             fast=_trees.map_leaves("lookahead", fast_update, steps, leads=lead),
             slow=_trees.map_leaves("lookahead", slow_update, params.slow, leads=lead),
@@ -118,7 +116,7 @@ def lookahead(
 
         def run(fast: PyTree, slow: PyTree, fast_state: Any) -> Any:
             slow = _trees.map_leaves("lookahead", follow, slow, parameters=fast)
-            return slow, slow, restarted(fast_state, slow)
+            return slow, slow, restarted(fast_state, slow) if reset_state else fast_state
 
         def hold(*operands: Any) -> Any:
             return operands
