@@ -22,6 +22,8 @@ from regopt_jax._trees import ParamsNeededError, PyTree
 Role = Literal[
     "gradient", "precondition", "step_size", "step", "regularizer", "composite", "unknown"
 ]
+# Of what sets the size of a step: updates before it are directions, after it steps.
+SIZING: frozenset[Role] = frozenset({"step_size", "step"})
 Metric = Callable[[Any, PyTree], PyTree]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -139,6 +141,13 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
     def parts(self) -> tuple["GradientTransformation", ...]:
         """The transformations this one is made of, in order; empty for a primitive."""
         return self.composition.parts if self.composition else ()
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles of the primitives that this one is made of in the end."""
+        if not self.parts:
+            return frozenset({self.role})
+        return frozenset().union(*(part.roles for part in self.parts))
 
     def named(self, name: str, **hyperparams: Any) -> "GradientTransformation":
         """The same transformation under the name (and hyperparameters) of what it implements."""

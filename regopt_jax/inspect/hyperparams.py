@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ReduceLROnPlateauState, ScheduleFreeState
 
-from regopt_jax._core import GradientTransformation, Opaque, adopt
+from regopt_jax._core import SIZING, GradientTransformation, Opaque, adopt
 from regopt_jax._hyperparams import at, previous
 from regopt_jax._trees import Array, ArrayLike
 from regopt_jax.regularizers.base import Regularizer
@@ -92,7 +92,7 @@ def has_learning_rate(tx: GradientTransformation) -> bool:
 
 
 def _is_factor(tx: GradientTransformation) -> bool:
-    return tx.role in ("step_size", "step") and given_factor(tx.hyperparams) is not None
+    return tx.role in SIZING and given_factor(tx.hyperparams) is not None
 
 
 def _factor(tx: GradientTransformation, state: Any) -> Any:

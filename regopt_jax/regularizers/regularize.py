@@ -117,10 +117,6 @@ def _primitives(
         yield from _primitives(part, (*position, i))
 
 
-def _roles(tx: GradientTransformation) -> set[str]:
-    return {tx.role} if not tx.parts else set().union(*map(_roles, tx.parts))
-
-
 def _edit(
     tx: GradientTransformation,
     position: Position,
@@ -140,7 +136,7 @@ def _edit(
 
 def _couple(tx: GradientTransformation, regularizer: Regularizer) -> GradientTransformation:
     for position, part in _primitives(tx):
-        if _roles(part) != {"gradient"}:
+        if part.roles != {"gradient"}:
             if part.composition and part.composition.gate:
                 return _edit(tx, position, lambda gate: [regularize(gate, regularizer, "coupled")])
             return _edit(tx, position, lambda first: [coupled(regularizer), first])
@@ -154,8 +150,8 @@ def _decouple(
     tx: GradientTransformation, regularizer: Regularizer, how: Placement, peak: float | None
 ) -> GradientTransformation:
     parts = list(_primitives(tx))
-    preconditions = [i for i, (_, part) in enumerate(parts) if "precondition" in _roles(part)]
-    sizes = [i for i, (_, part) in enumerate(parts) if "step_size" in _roles(part)]
+    preconditions = [i for i, (_, part) in enumerate(parts) if "precondition" in part.roles]
+    sizes = [i for i, (_, part) in enumerate(parts) if "step_size" in part.roles]
     wrapped = [parts[i] for i in sizes if parts[i][1].composition]
     if wrapped:
         position, _ = wrapped[-1]

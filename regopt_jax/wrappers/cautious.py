@@ -1,6 +1,6 @@
 """Cautious updates: only where they agree with the gradient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,17 +8,9 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax import _packed, _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
+from regopt_jax._core import SIZING, Composition, GradientTransformation, adopt
 from regopt_jax._trees import Array, PyTree
 from regopt_jax.transforms.norms import scaled
-
-
-def primitives(tx: GradientTransformation) -> Iterator[GradientTransformation]:
-    """What a transformation is made of in the end."""
-    if not tx.parts:
-        yield tx
-    for part in tx.parts:
-        yield from primitives(part)
 
 
 def cautious(
@@ -51,13 +43,12 @@ def cautious(
     [-1.9, -0.0]
     """
     part = adopt(inner)
-    roles = {primitive.role for primitive in primitives(part)}
-    if descent is None and "unknown" in roles:
+    if descent is None and "unknown" in part.roles:
         raise ValueError(
             f"cautious: {part!r} does not say whether its updates are steps or directions; "
             "pass descent=True or descent=False."
         )
-    steps = not roles.isdisjoint({"step_size", "step"})
+    steps = not part.roles.isdisjoint(SIZING)
     towards = -1 if (steps if descent is None else descent) else 1
 
     @jax.jit

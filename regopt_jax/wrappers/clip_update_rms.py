@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams, _packed, _trees
-from regopt_jax._core import Composition, GradientTransformation
+from regopt_jax._core import SIZING, Composition, GradientTransformation
 from regopt_jax._trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.norms import root_mean_square, scaled
-from regopt_jax.wrappers.cautious import primitives
 
 
 def clip_update_rms(
@@ -44,7 +43,7 @@ def clip_update_rms(
     metric = getattr(inner, "metric", None)
     if metric is None:
         raise ValueError(f"clip_update_rms: {inner!r} does not say what it divides by (no metric).")
-    if any(part.role in ("step_size", "step") for part in primitives(inner)):
+    if not inner.roles.isdisjoint(SIZING):
         raise ValueError(
             f"clip_update_rms: {inner!r} sets the step size, which would scale the metric. Wrap "
             "what comes before it."

@@ -18,7 +18,6 @@ from regopt_jax.interop.torch.groups import optimizer
 from regopt_jax.interop.torch.moments import AmsgradState
 from regopt_jax.interop.torch.muon import MuonState
 from regopt_jax.transforms.momentum import DampenedTraceState
-from regopt_jax.wrappers.cautious import primitives
 
 ADAM = {"mu": ("exp_avg",), "nu": ("exp_avg_sq", "exp_inf")}
 # What PyTorch calls the slots of each state.
@@ -251,8 +250,7 @@ def _rate_before_momentum(tx: GradientTransformation, state: Any) -> bool:
     for part, own in zip(tx.parts, tx.composition.states(state), strict=True):
         if _rate_before_momentum(part, own) or (rated and _holds(own, MOMENTA)):
             return True
-        rates = any(one.role == "step_size" for one in primitives(part))
-        rated = rated or (tx.composition.sequential and rates)
+        rated = rated or (tx.composition.sequential and "step_size" in part.roles)
     return False
 
 
