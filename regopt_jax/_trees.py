@@ -191,6 +191,11 @@ def map_leaves(
     return treedef.unflatten([one(*xs) for xs in zip(*columns, strict=True)])
 
 
+def extent(leaves: int, elements: int) -> str:
+    """How much of a tree, in words."""
+    return f"{leaves} {'leaf' if leaves == 1 else 'leaves'}, {elements:,} elements"
+
+
 class ParamsNeededError(ValueError):
     """An update needs the parameters and did not get them."""
 

@@ -68,8 +68,7 @@ class Assignment:
         rows = []
         for label, leaves in self.groups.items():
             elements = sum(math.prod(shape) for shape in leaves.values())
-            count = f"{len(leaves)} {'leaf' if len(leaves) == 1 else 'leaves'}"
-            rows.append(f"{label}: {count}, {elements:,} elements")
+            rows.append(f"{label}: {_trees.extent(len(leaves), elements)}")
             rows.extend(f"  {path}  {shape}" for path, shape in leaves.items())
         return "\n".join(rows)
 

@@ -60,9 +60,7 @@ class Description:
         """The leaves and elements it acts on, in words."""
         if self.leaves is None:
             return None
-        return (
-            f"{self.leaves} {'leaf' if self.leaves == 1 else 'leaves'}, {self.elements:,} elements"
-        )
+        return _trees.extent(self.leaves, self.elements or 0)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -211,7 +209,7 @@ def _acts_on(tx: GradientTransformation, params: PyTree) -> list[Any]:
     leaves, _ = _trees.flatten(params)
     regularizer = tx.hyperparams.get("regularizer")
     if isinstance(regularizer, Regularizer):
-        masks = [_trees.flatten(term.where(params))[0] for term in regularizer.terms]
+        masks = regularizer.masks(params)
         return [leaf for leaf, *on in zip(leaves, *masks, strict=True) if any(on)]
     if tx.composition is not None and tx.composition.narrow is not None:
         return [x for tree in tx.composition.narrow(params) for x in _trees.flatten(tree)[0]]

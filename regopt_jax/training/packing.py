@@ -36,11 +36,11 @@ def pack_for(tx: GradientTransformation, params: PyTree) -> Packed:
 def _choices(tx: GradientTransformation, params: PyTree) -> Iterator[dict[str, Any]]:
     """By path, how parts of ``tx`` tell leaves apart: by masks, labels and selectors."""
     regularizer = tx.hyperparams.get("regularizer")
-    terms = regularizer.terms if isinstance(regularizer, Regularizer) else ()
-    where = [tx.hyperparams["where"]] if "where" in tx.hyperparams else []
-    _, treedef = _trees.flatten(params)
-    for mask in (*where, *(term.where for term in terms)):
-        on = per_leaf(resolve_mask(mask, params), treedef)
+    masks = regularizer.masks(params) if isinstance(regularizer, Regularizer) else []
+    if "where" in tx.hyperparams:
+        _, treedef = _trees.flatten(params)
+        masks.append(per_leaf(resolve_mask(tx.hyperparams["where"], params), treedef))
+    for on in masks:
         yield dict(zip(_trees.leaf_paths(params), on, strict=True))
     if tx.composition is None:
         return

@@ -50,14 +50,15 @@ def beside(params: PyTree, tree: PyTree) -> PyTree:
     whole = replicated(own.mesh) if isinstance(own, NamedSharding) else own
 
     def put(x: Any) -> Any:
-        return jax.device_put(x, whole) if _is_concrete(x) and not _is_placed(x) else x
+        return jax.device_put(x, whole) if is_concrete(x) and not _is_placed(x) else x
 
     return jax.tree.map(put, tree)
 
 
-def _is_concrete(x: Any) -> bool:
+def is_concrete(x: Any) -> bool:
+    """Whether x is an array of numbers, not one that is traced."""
     return isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
 
 
 def _is_placed(x: Any) -> bool:
-    return _is_concrete(x) and x.committed
+    return is_concrete(x) and x.committed

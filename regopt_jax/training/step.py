@@ -21,7 +21,7 @@ from regopt_jax._trees import Array, PyTree
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for, pack_state, unpack_state
-from regopt_jax.training.placement import Shardings, beside, spread
+from regopt_jax.training.placement import Shardings, beside, is_concrete, spread
 from regopt_jax.training.untrained import Untrained, is_inexact, split, trainable
 
 Metrics = dict[str, Any]
@@ -194,8 +194,7 @@ def check_state(who: str, state: Any) -> None:
             f"{who}: expected a TrainState before the batch, got a {type(state).__name__}. "
             "Make one by TrainState.create(params, tx)."
         )
-    traced = isinstance(state.step, jax.core.Tracer)
-    if isinstance(state.step, jax.Array) and not traced and state.step.is_deleted():
+    if is_concrete(state.step) and state.step.is_deleted():
         raise ValueError(
             f"{who}: an earlier step took the memory of this state. Keep the state that it "
             "returned, or make the step with donate=False."
