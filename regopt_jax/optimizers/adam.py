@@ -144,7 +144,7 @@ def nadamw(
     Raises:
       ValueError: a hyperparameter out of its range.
 
-        >>> import jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> tx, w = nadamw(0.1, weight_decay=0.5), jnp.array(2.0)
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.2474

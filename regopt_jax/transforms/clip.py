@@ -1,5 +1,7 @@
 """Clipping: bound what one bad batch can do."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 
 from regopt_jax import _hyperparams
@@ -90,16 +92,7 @@ def clip_by_leaf_norm(max_norm: ArrayLike) -> GradientTransformation:
     >>> [u["a"].tolist(), float(u["b"])]
     [[0.0, 1.0], 0.5]
     """
-    _hyperparams.check("clip_by_leaf_norm", max_norm=(max_norm, "(0, inf]"))
-
-    return leafwise(
-        lambda g: scaled(g, 1 / jnp.maximum(norm(g) / max_norm, 1)),
-        name="clip_by_leaf_norm",
-        role="gradient",
-        hyperparams={"max_norm": max_norm},
-        metric=unit_metric,
-        elementwise=False,
-    )
+    return _clip_each("clip_by_leaf_norm", norm, max_norm=max_norm)
 
 
 def clip_by_block_rms(threshold: ArrayLike) -> GradientTransformation:
@@ -120,12 +113,20 @@ def clip_by_block_rms(threshold: ArrayLike) -> GradientTransformation:
     >>> tx.update(jnp.array([2.0, 14.0]), tx.init(jnp.zeros(2)))[0].tolist()
     [0.20000000298023224, 1.399999976158142]
     """
-    _hyperparams.check("clip_by_block_rms", threshold=(threshold, "(0, inf]"))
+    return _clip_each("clip_by_block_rms", root_mean_square, threshold=threshold)
+
+
+def _clip_each(
+    name: str, size: Callable[[Array], Array], **limit: ArrayLike
+) -> GradientTransformation:
+    """Scale each array down to a size of at most the one limit given."""
+    ((hyperparam, most),) = limit.items()
+    _hyperparams.check(name, **{hyperparam: (most, "(0, inf]")})
     return leafwise(
-        lambda g: scaled(g, 1 / jnp.maximum(root_mean_square(g) / threshold, 1)),
-        name="clip_by_block_rms",
+        lambda g: scaled(g, 1 / jnp.maximum(size(g) / most, 1)),
+        name=name,
         role="gradient",
-        hyperparams={"threshold": threshold},
+        hyperparams=limit,
         metric=unit_metric,
         elementwise=False,
     )
