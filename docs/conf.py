@@ -1,8 +1,10 @@
 """Sphinx: pages by hand, one API page a package from the docstrings, the notebooks as they are."""
 
 import inspect
+import os
 import re
 import shutil
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +18,7 @@ from regopt_jax.interop import torch as interop_torch
 project = "regopt_jax"
 author = "the regopt_jax authors"
 release = regopt_jax.__version__
-extensions = [
-    "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
-    "sphinx.ext.napoleon",
-    "myst_nb",
-]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "myst_nb"]
 html_theme = "furo"
 html_title = "regopt_jax"
 exclude_patterns = ["_build", "jupyter_execute"]
@@ -35,6 +32,15 @@ add_module_names = False
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 HERE = Path(__file__).parent
+PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+OWNER, NAME = ADDRESS.split("/")[-2:]
+html_theme_options = {
+    "footer_icons": [{"name": "Repository", "url": ADDRESS, "html": "Source", "class": ""}]
+}
+if "DOCS_VERSION" in os.environ:  # one of several: .ci/site.py
+    other = f'<a href="https://{OWNER}.github.io/{NAME}/versions.html">Other versions</a>'
+    html_theme_options["announcement"] = f"{os.environ['DOCS_VERSION']}. {other}"
 TITLES = {
     "combine": "Chains, masks and partitions",
     "inspect": "Looking inside",
@@ -47,7 +53,10 @@ TITLES = {
     "wrappers": "Wrappers",
 }
 WITHIN = {
+    "../CONTRIBUTING.md": f"{ADDRESS}/blob/main/CONTRIBUTING.md",
+    "../README.md#install": "#install",
     "../README.md#where-we-differ-from-optax": "#differences",
+    "../regopt_jax/_core/README.md": f"{ADDRESS}/blob/main/regopt_jax/_core/README.md",
     "../regopt_jax/regularizers/README.md": "regularizers.md",
     "../notebooks": "notebooks/index.rst",
 }

@@ -1,6 +1,6 @@
 """What CONTRIBUTING.md and the notebook on writing one's own add, every law accepts."""
 
-import json
+import importlib.util
 import os
 import pathlib
 import re
@@ -10,73 +10,100 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tests import guides
+from tests.guides import GUIDES
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git applies the diffs")
 
 
-def notebook():
-    cells = json.loads((ROOT / "notebooks/06_write_your_own.ipynb").read_text())["cells"]
-    return ["".join(cell["source"]) for cell in cells]
+@pytest.fixture(params=GUIDES)
+def name(request):
+    if (guides.ROOT / GUIDES[request.param].module).exists():
+        pytest.skip("the page has been followed here")
+    return request.param
 
 
-def module_of_the_notebook():
-    (module,) = [source for source in notebook() if source.startswith("from typing import")]
-    return f'"""AdaMod."""\n\n{module}\n'
-
-
-GUIDES = {
-    "power_sign": ((ROOT / "CONTRIBUTING.md").read_text, "regopt_jax/optimizers/power_sign.py"),
-    "adamod": (lambda: "\n".join(notebook()), "regopt_jax/transforms/adamod.py"),
-}
-guides = pytest.mark.parametrize("name", GUIDES)
-
-
-def hunks(text):
-    """For each file of the diff: the lines it hangs on and the lines it adds."""
-    (diff,) = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
-    for part in re.split(r"^--- .*\n", diff, flags=re.MULTILINE)[1:]:
-        header, _, *lines = part.splitlines()
-        context = [line[1:] for line in lines if line.startswith(" ")]
-        added = [line[1:] for line in lines if line.startswith("+")]
-        assert len(context) + len(added) == len(lines)
-        yield header.removeprefix("+++ b/"), "\n".join(context), "\n".join(added)
-
-
-@guides
 def test_the_diff_still_applies(name):
-    read, module = GUIDES[name]
-    for path, context, _ in hunks(read()):
-        if context:
-            assert (ROOT / path).read_text().count(f"{context}\n") == 1, path
-        else:
-            assert not (ROOT / path).exists()
-    assert not (ROOT / module).exists()
+    """If not: ``python -m tests.guides``."""
+    done = guides.git(guides.ROOT, "apply", "--check", "-", given=GUIDES[name].diff())
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_diff_is_written_again_where_its_files_have_moved(name, tmp_path):
+    """Without counts and with wrong line numbers it becomes what git takes."""
+    folder, diff = tmp_path / "moved", GUIDES[name].diff()
+    for path in re.findall(r"^--- a/(.*)", diff, re.MULTILINE):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("# moved\n" * 40 + (guides.ROOT / path).read_text())
+    before = re.sub(r"^@@ .*@@$", "@@ -1 +1 @@", diff, flags=re.MULTILINE)
+    assert guides.git(folder, "apply", "--check", "-", given=before).returncode != 0
+    after = guides.refreshed(before, folder)
+    undone = guides.git(folder, "apply", "--check", "--reverse", "--verbose", "-", given=after)
+    assert undone.returncode == 0, undone.stderr
+    assert "offset" not in undone.stderr
+    assert re.sub(r"@@ .*", "", after) == re.sub(r"@@ .*", "", diff)
+
+
+LAWS = ("tests/laws", "tests/regularizers")
+
+
+def test_a_wrapper_with_a_state_costs_little():
+    """Below its imports, docstring and all."""
+    added = re.findall(r"^\+(?!\+)(.*)", GUIDES["skip_spikes"].diff(), re.MULTILINE)
+    module = added[: next(i for i, line in enumerate(added) if "skip_spikes as skip" in line)]
+    start = next(i for i, line in enumerate(module) if line.startswith("class "))
+    assert len(module) - start <= 45
+
+
+def run(command, folder):
+    """A command in a folder whose package and Python are found first."""
+    python = pathlib.Path(sys.executable).parent
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PATH": f"{python}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
 
 
 @pytest.mark.slow
-@guides
 def test_it_passes_every_law(name, tmp_path):
-    read, module = GUIDES[name]
-    for copied in ("regopt_jax", "tests", "pyproject.toml"):
-        copy = shutil.copytree if (ROOT / copied).is_dir() else shutil.copy
-        copy(ROOT / copied, tmp_path / copied)
-    if name == "adamod":
-        (tmp_path / module).write_text(module_of_the_notebook())
-    for path, context, added in hunks(read()):
-        target = tmp_path / path
-        old = target.read_text() if context else ""
-        new = old.replace(f"{context}\n", f"{context}\n{added}\n", 1) if context else f"{added}\n"
-        target.write_text(new)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", name),
-            *("tests/laws", module),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed is not None
-    assert int(passed[1]) > 20
+    folder, guide = guides.copy(tmp_path / "copy"), GUIDES[name]
+    done = guides.follow(guide, folder)
+    assert done.returncode == 0, done.stderr
+    if importlib.util.find_spec("ruff"):
+        run(["python", "-m", "ruff", "check", "."], folder)
+        run(["python", "-m", "ruff", "format", "--check", "."], folder)
+    laws = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-k", name, *LAWS]
+    printed = run([*laws, guide.module], folder)
+    assert int(re.search(r"(\d+) passed", printed)[1]) > 15
+
+
+@pytest.mark.slow
+def test_the_page_followed_to_the_letter_ends_green(tmp_path):
+    """Its own commands, which apply all its diffs, then every test that asks what there is."""
+    found = [guide for guide in GUIDES.values() if guide.page == "CONTRIBUTING.md"]
+    if any((guides.ROOT / guide.module).exists() for guide in found):
+        pytest.skip("the page has been followed here")
+    folder = guides.copy(tmp_path / "copy")
+    (page,) = found[0].cells()
+    (commands,) = re.findall(r"^```sh\n(git apply .*?)^```$", page, re.DOTALL | re.MULTILINE)
+    printed = run(["bash", "-ec", commands], folder)
+    assert int(re.search(r"(\d+) passed", printed)[1]) > 60
+    assert all((folder / guide.module).exists() for guide in found)
+    listed = (folder / "docs/catalogue.md").read_text()
+    assert all(f"`{pathlib.Path(guide.module).stem}" in listed for guide in found)
+    about = [f"tests/{test}" for test in ("inspect/test_catalogue.py", "test_*.py")]
+    run(["bash", "-ec", f"python -m pytest -p no:cacheprovider {' '.join(about)}"], folder)
+
+
+def test_the_commands_of_the_first_contribution_find_their_tests():
+    """The page's first two; the third asks all of the suite."""
+    page = (guides.ROOT / "docs/first_contribution.md").read_text()
+    (block,) = re.findall(r"^```sh\n(python -m pytest.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    one, several, _ = block.splitlines()
+    found = [run(["bash", "-ec", f"{c} --collect-only"], guides.ROOT) for c in (one, several)]
+    assert "\n1 test collected" in found[0]
+    assert int(re.search(r"^(\d+)/\d+ tests collected", found[1], re.MULTILINE)[1]) > 1

@@ -10,13 +10,13 @@ import regopt_jax as ro
 @pytest.mark.parametrize("value", ["1e-3", b"1", 1j, ["a"], {"a": 1.0}, ...], ids=repr)
 @pytest.mark.parametrize("make", [ro.adamw, ro.sgd, ro.l1])
 def test_what_is_no_number_is_refused(make, value):
-    with pytest.raises(TypeError, match=r"(learning_rate|strength) must be a number in \[0, inf\)"):
+    with pytest.raises(TypeError, match=r"(learning_rate|strength) must be a number"):
         make(value)
 
 
 def test_none_is_taken_where_it_means_something():
     ro.sgd(0.1, momentum=None)
-    with pytest.raises(TypeError, match=r"b1 must be a number in \[0, 1\), got None"):
+    with pytest.raises(TypeError, match=r"b1 must be a number, got None"):
         ro.adam(0.1, b1=None)
 
 

@@ -1,9 +1,13 @@
-"""A name that does not exist is answered with those that do."""
+"""A name that does not exist is answered with those that do, an old one with the new."""
+
+import sys
+import types
 
 import pytest
 
 import regopt_jax as ro
 import regopt_jax.inspect
+from regopt_jax._core import names
 from regopt_jax.interop import torch as rt
 
 
@@ -37,3 +41,25 @@ def test_a_module_looks_as_before():
     assert dir(ro) == sorted(vars(ro))
     with pytest.raises(ImportError, match="cannot import name 'cosine_decay'"):
         from regopt_jax import cosine_decay  # type: ignore[attr-defined] # noqa: F401
+
+
+def test_an_old_name_works_and_warns():
+    with pytest.warns(DeprecationWarning, match=r"regopt_jax\.path is now .*regularization_path"):
+        old = ro.path
+    assert old is ro.regularization_path
+    with pytest.warns(DeprecationWarning, match="path is now") as caught:
+        from regopt_jax import path  # type: ignore[attr-defined]
+    assert path is old
+    assert {warning.filename for warning in caught} == {__file__}
+    assert "path" not in dir(ro)
+
+
+def test_any_module_may_have_old_names(monkeypatch):
+    module = types.ModuleType("renaming")
+    module.new = object()
+    monkeypatch.setitem(sys.modules, "renaming", module)
+    names.suggest("renaming", renamed={"old": "new"})
+    with pytest.warns(DeprecationWarning, match="renaming.old is now renaming.new"):
+        assert module.old is module.new
+    with pytest.raises(AttributeError, match="Did you mean new"):
+        _ = module.ne

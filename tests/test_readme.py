@@ -5,6 +5,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import regopt_jax as ro
@@ -28,11 +29,34 @@ def test_the_code_of_the_readme_runs_and_prints_what_it_shows(capsys):
     assert 0 < loss < 3
     assert norm > 0
     assert 0 < rate < 1e-3
-    recommended = repr(ro.recommended(10_000, peak=1e-3))
-    assert all(repr(part) in recommended for part in names["tx"].parts)
+    recommended = ro.recommended(10_000, peak=1e-3)
+    assert primitives(names["tx"]) == primitives(recommended)
 
 
-PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
+def primitives(tx):
+    return {part.tx for part in ro.walk(tx) if not part.tx.parts}
+
+
+OTHERS = ["docs/coming_from_optax.md", "docs/index.md", "regopt_jax/regularizers/README.md"]
+
+
+@pytest.mark.parametrize("page", OTHERS)
+def test_the_code_of_another_page_runs(page, capsys):
+    """docs/devices.md and docs/coming_from_pytorch.md have tests of their own."""
+    blocks = re.findall(r"```python\n(.*?)```", (README.parent / page).read_text(), re.DOTALL)
+    assert blocks
+    names = {}
+    with jax.numpy_dtype_promotion("standard"):  # Optax's own relies on it
+        for block in blocks:
+            exec(compile(block, page, "exec"), names)
+    for rate in names.get("rates", {}).items():
+        assert rate in [("body", np.float32(1e-3)), ("head", np.float32(1e-2))]
+    tx = names["tx"]
+    params = {"kernel": jnp.ones((3, 2)), "part": {"kernel": jnp.ones(2)}}
+    tx.update(params, tx.init(params), params)
+
+
+PAGES = [README, README.parent / "CONTRIBUTING.md", *sorted((README.parent / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

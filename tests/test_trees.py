@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
-from regopt_jax import _trees
+from regopt_jax._core import trees
 
 
 def test_apply_updates_equals_optax():
@@ -96,7 +96,7 @@ class Attention(NamedTuple):
     ],
 )
 def test_a_box_adds_no_part_to_a_path(tree, paths):
-    assert _trees.leaf_paths(tree) == paths
+    assert trees.leaf_paths(tree) == paths
 
 
 # --- global_norm --------------------------------------------------------------------------

@@ -1,68 +1,22 @@
 """Chains: one transformation after the other."""
 
 import collections
-import functools
 import itertools
-import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-import jax
 import optax
 
-from regopt_jax._core import Composition, GradientTransformation, Metric, adopt
-from regopt_jax._trees import PyTree, ones
+from regopt_jax._core import PyTree, as_transformation, transformation, trees
+from regopt_jax._core.derived import seen, takes_pairs
+from regopt_jax._core.modes import Mode
+from regopt_jax._core.nature import Chain, Lens
+from regopt_jax._core.protocol import GradientTransformation, composed
+
+Parts = Sequence[GradientTransformation]
 
 
-def product_metric(
-    parts: Sequence[GradientTransformation], states: Callable[..., Any]
-) -> Metric | None:
-    """The metric of parts that divide one after the other; ``None`` if one has none."""
-    metrics = [part.metric for part in parts]
-    if any(metric is None for metric in metrics):
-        return None
-
-    def metric(state: Any, params: PyTree) -> PyTree:
-        each = [m(s, params) for m, s in zip(metrics, states(state), strict=True) if m is not None]
-        if not each:
-            return ones(params)
-        with jax.numpy_dtype_promotion("standard"):
-            return jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
-
-    return metric
-
-
-def _run(
-    parts: Sequence[GradientTransformation],
-    updates: PyTree,
-    states: Sequence[Any],
-    params: PyTree | None,
-    extra_args: dict[str, Any],
-) -> tuple[PyTree, list[Any]]:
-    after = []
-    for part, state in zip(parts, states, strict=True):
-        updates, state = part.update(updates, state, params, **extra_args)
-        after.append(state)
-    return updates, after
-
-
-def _in_place(
-    parts: Sequence[GradientTransformation], states: Callable[..., Any], join: Callable[..., Any]
-) -> Callable[..., tuple[PyTree, Any]] | None:
-    """The whole step of a chain whose last part takes its step in place."""
-    if not parts or parts[-1].in_place is None:
-        return None
-    *before, last = parts
-
-    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
-        *earlier, own = states(state)
-        updates, after = _run(before, grads, earlier, params, extra)
-        params, own = last.step(updates, own, params, **extra)
-        return params, join([*after, own])
-
-    return in_place
-
-
+@transformation()
 def chain(*transformations: optax.GradientTransformation) -> GradientTransformation:
     """Apply transformations one after the other.
 
@@ -79,10 +33,8 @@ def chain(*transformations: optax.GradientTransformation) -> GradientTransformat
     >>> float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0])
     -0.5
     """
-    parts = tuple(map(adopt, transformations))
-
-    def init(params: PyTree) -> tuple[Any, ...]:
-        return tuple(part.init(params) for part in parts)
+    parts = tuple(map(as_transformation, transformations))
+    names = tuple(part.name for part in parts)
 
     def states(state: Any) -> tuple[Any, ...]:
         if not isinstance(state, tuple | list) or len(state) != len(parts):
@@ -90,35 +42,15 @@ def chain(*transformations: optax.GradientTransformation) -> GradientTransformat
             what = f"has {len(state)} parts" if is_tuple else f"is a {type(state).__name__}"
             raise ValueError(
                 f"chain: the state {what} but the chain has {len(parts)} parts "
-                f"({', '.join(part.name for part in parts)}). Pass the state that this "
-                "chain's `init` or `update` returned."
+                f"({', '.join(names)}). Pass the state that this chain's `init` or `update` "
+                "returned."
             )
         return tuple(state)
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, tuple[Any, ...]]:
-        updates, after = _run(parts, updates, states(state), params, extra_args)
-        return updates, tuple(after)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="chain",
-        role="composite",
-        in_place=_in_place(parts, states, tuple),
-        elementwise=all(part.elementwise for part in parts),
-        metric=product_metric(parts, states),
-        composition=Composition(
-            parts,
-            tuple(part.name for part in parts),
-            states,
-            lambda new: chain(*new),
-            sequential=True,
-        ),
-    )
+    return _in_turn(Chain(parts, names, Lens(states, _joined), lambda new: chain(*new)))
 
 
+@transformation()
 def named_chain(
     *transformations: tuple[str, optax.GradientTransformation],
 ) -> GradientTransformation:
@@ -140,12 +72,7 @@ def named_chain(
     repeated = [name for name, count in collections.Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(f"named_chain: the names must be unique, but {repeated} are repeated.")
-    parts = tuple(adopt(tx) for _, tx in transformations)
-
-    def init(params: PyTree) -> dict[str, Any]:
-        return collections.OrderedDict(
-            (name, part.init(params)) for name, part in zip(names, parts, strict=True)
-        )
+    parts = tuple(as_transformation(tx) for _, tx in transformations)
 
     def states(state: Any) -> tuple[Any, ...]:
         missing = [name for name in names if name not in state]
@@ -153,40 +80,56 @@ def named_chain(
             raise ValueError(f"named_chain: the state has {list(state)} but lacks {missing}.")
         return tuple(state[name] for name in names)
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, dict[str, Any]]:
-        updates, after = _run(parts, updates, states(state), params, extra_args)
-        return updates, join(after)
+    def joined(_: Any, inner: Sequence[Any]) -> dict[str, Any]:
+        return collections.OrderedDict(zip(names, inner, strict=True))
 
-    def join(after: Sequence[Any]) -> dict[str, Any]:
-        return collections.OrderedDict(zip(names, after, strict=True))
+    def again(new: Parts) -> GradientTransformation:
+        return named_chain(
+            *zip(_named_alike(dict(zip(names, parts, strict=True)), new), new, strict=True)
+        )
 
-    def rebuild(new: Sequence[GradientTransformation]) -> GradientTransformation:
-        if len(new) == len(parts):
-            return named_chain(*zip(names, new, strict=True))
-        unused = dict(zip(names, parts, strict=True))
-        taken = set(names)
-        pairs = []
-        for part in new:
-            name = next((n for n, old in unused.items() if old is part), None)
-            if name is None:
-                name = _unique(part.name, taken)
-                taken.add(name)
-            unused.pop(name, None)
-            pairs.append((name, part))
-        return named_chain(*pairs)
+    return _in_turn(Chain(parts, names, Lens(states, joined), again))
 
-    return GradientTransformation(
-        init,
-        update,
-        name="named_chain",
-        role="composite",
-        in_place=_in_place(parts, states, join),
-        elementwise=all(part.elementwise for part in parts),
-        metric=product_metric(parts, states),
-        composition=Composition(parts, names, states, rebuild, sequential=True),
-    )
+
+def _in_turn(nature: Chain) -> GradientTransformation:
+    """What runs the parts one after the other; the last ends the run as it is asked to."""
+    *before, last = nature.parts or (None,)
+    paired = takes_pairs(nature)
+
+    def init(params: PyTree) -> Any:
+        each = zip(nature.parts, seen(nature, params), strict=True)
+        return nature.lens.put(None, [part.init(tree) for part, tree in each])
+
+    def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
+        states = nature.lens.get(state)
+        if last is None:
+            return mode.land(updates), nature.lens.put(state, ())
+        updates = trees.fast(updates) if paired else updates
+        after = []
+        for part, own in zip(before, states[:-1], strict=True):
+            updates, own = part.update(updates, own, params, **extra)
+            after.append(own)
+        out, own = last.run(mode, updates, states[-1], params, extra)
+        return out, nature.lens.put(state, [*after, own])
+
+    return composed(init, run, nature)
+
+
+def _joined(_: Any, inner: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(inner)
+
+
+def _named_alike(old: dict[str, GradientTransformation], new: Parts) -> list[str]:
+    """Names for the parts of a chain: those that stay keep theirs."""
+    unused, taken, names = dict(old), set(old), []
+    several = len(new) != len(old)
+    for i, part in enumerate(new):
+        kept = next((n for n, part_ in unused.items() if part_ is part), None)
+        name = kept or (_unique(part.name, taken) if several else list(old)[i])
+        unused.pop(name, None)
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _unique(name: str, taken: Collection[str]) -> str:

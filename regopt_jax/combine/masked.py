@@ -1,17 +1,18 @@
 """Masks: a transformation for some leaves, the identity for the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._trees import PyTree
+from regopt_jax._core import GradientTransformation, PyTree, as_transformation, fields, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.modes import Mode
 from regopt_jax.combine.select import Mask, keep, refuse_strings, resolve_mask
 
 
+@transformation()
 def masked(
     inner: optax.GradientTransformation, mask: Mask, *, mask_compatible_extra_args: bool = False
 ) -> GradientTransformation:
@@ -35,63 +36,83 @@ def masked(
     >>> [float(updates["b"]), float(updates["w"])]
     [1.0, 10.0]
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
     refuse_strings("masked", mask)
 
     def mask_for(tree: PyTree) -> PyTree:
         # A tree without leaves (Optax's placeholder among them) has nothing to mask.
-        return resolve_mask(mask, tree) if _trees.flatten(tree)[0] else True
+        return resolve_mask(mask, tree) if trees.flatten(tree)[0] else True
+
+    def sees(tree: PyTree) -> tuple[PyTree]:
+        return (keep(mask_for(tree), tree),)
 
     def init(params: PyTree) -> optax.MaskedState:
-        return optax.MaskedState(part.init(keep(mask_for(params), params)))
+        return optax.MaskedState(part.init(*sees(params)))
 
-    def update(
-        updates: PyTree, state: optax.MaskedState, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, optax.MaskedState]:
+    def run(
+        mode: Mode, updates: PyTree, state: optax.MaskedState, params: PyTree | None, extra: Any
+    ) -> tuple[Any, optax.MaskedState]:
         if params is not None:
-            _trees.align("masked", "parameters", params, updates, _trees.flatten(updates)[1])
-        mask_tree = mask_for(updates if params is None else params)
-        if mask_compatible_extra_args:
-            structure: Any = jax.tree.structure(updates)
-            extra_args = {
-                key: keep(mask_tree, value) if jax.tree.structure(value) == structure else value
-                for key, value in extra_args.items()
-            }
-        kept_params = None if params is None else keep(mask_tree, params)
-        kept, inner_state = part.update(
-            keep(mask_tree, updates), state.inner_state, kept_params, **extra_args
+            trees.align("masked", "parameters", params, updates, trees.flatten(updates)[1])
+        masks = [mask_for(updates if params is None else params)]
+        narrow = mask_compatible_extra_args
+        out, (after,) = side_by_side(
+            [part], masks, mode, updates, [state.inner_state], params, extra, narrow
         )
-        return _merge(mask_tree, kept, updates), optax.MaskedState(inner_state)
+        return out, optax.MaskedState(after)
 
-    def metric(state: optax.MaskedState, params: PyTree) -> PyTree:
-        assert part.metric is not None
-        mask_tree = mask_for(params)
-        inside = part.metric(state.inner_state, keep(mask_tree, params))
-        return _merge(mask_tree, inside, _trees.ones(params))
-
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return masked(new, mask, mask_compatible_extra_args=mask_compatible_extra_args)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="masked",
-        hyperparams={"mask": mask},
-        role="composite",
-        elementwise=part.elementwise,
-        metric=None if part.metric is None else metric,
-        composition=Composition(
-            (part,),
-            (part.name,),
-            lambda s: (s.inner_state,),
-            rebuild,
-            narrow=lambda tree: (keep(mask_for(tree), tree),),
-        ),
+    return wrap(
+        part,
+        init=init,
+        run=run,
+        lens=fields("inner_state"),
+        sees=sees,
+        selects=True,
+        selection=None if callable(mask) else mask,
+        metric="inner",
     )
 
 
-def _merge(mask_tree: PyTree, kept: PyTree, others: PyTree) -> PyTree:
-    leaves, treedef = _trees.flatten(mask_tree)
-    pairs = zip(leaves, treedef.flatten_up_to(kept), treedef.flatten_up_to(others), strict=True)
-    return treedef.unflatten([new if on else old for on, new, old in pairs])
+def side_by_side(
+    parts: Sequence[GradientTransformation],
+    masks: Sequence[PyTree],
+    mode: Mode,
+    updates: PyTree,
+    states: Sequence[Any],
+    params: PyTree | None,
+    extra: Mapping[str, Any],
+    narrow_extra: bool,
+) -> tuple[Any, list[Any]]:
+    """Each part on the leaves that its mask selects; leaves in no mask pass.
+
+    No leaf is in two masks. ``narrow_extra`` masks the extra arguments too that have the
+    structure of the updates.
+    """
+    out = mode.land(updates)
+    after = []
+    for part, mask, state in zip(parts, masks, states, strict=True):
+
+        def see(tree: PyTree, mask: PyTree = mask) -> PyTree:
+            return keep(mask, tree)
+
+        kept = None if params is None else see(params)
+        given = _narrowed(extra, mask, updates) if narrow_extra else extra
+        own, state = part.run(mode.seen(see), see(updates), state, kept, given)
+        after.append(state)
+        out = _merged(mask, own, out)
+    return out, after
+
+
+def _merged(mask: PyTree, new: PyTree, old: PyTree) -> PyTree:
+    leaves, treedef = trees.flatten(mask)
+    pairs = zip(leaves, treedef.flatten_up_to(new), treedef.flatten_up_to(old), strict=True)
+    return treedef.unflatten([n if on else o for on, n, o in pairs])
+
+
+def _narrowed(extra: Mapping[str, Any], mask: PyTree, like: PyTree) -> dict[str, Any]:
+    """Extra arguments, of which those with the structure of a tree get its mask."""
+    structure: Any = jax.tree.structure(like)
+    return {
+        key: keep(mask, value) if jax.tree.structure(value) == structure else value
+        for key, value in extra.items()
+    }

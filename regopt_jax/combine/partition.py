@@ -8,12 +8,15 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._hyperparams import described
-from regopt_jax._trees import PyTree
-from regopt_jax.combine.chain import product_metric
-from regopt_jax.combine.masked import masked
+from regopt_jax._core import GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.derived import seen
+from regopt_jax._core.made import described
+from regopt_jax._core.modes import Mode
+from regopt_jax._core.nature import Lens, Wrapper
+from regopt_jax._core.tolerance import strict
+from regopt_jax._core.walk import walk
+from regopt_jax.combine.masked import side_by_side
 from regopt_jax.combine.select import Selector, keep, resolve_mask, split
 
 Labels = PyTree | Callable[[PyTree], PyTree]
@@ -39,13 +42,13 @@ def label_by(
     """
 
     def labels(params: PyTree) -> PyTree:
-        leaves, treedef = _trees.flatten(params)
-        columns = [_trees.flatten(selector(params))[0] for selector in selectors.values()]
+        leaves, treedef = trees.flatten(params)
+        columns = [trees.flatten(selector(params))[0] for selector in selectors.values()]
         chosen = [
             next((label for label, on in zip(selectors, row, strict=True) if on), default)
             for row in zip(*columns, strict=True)
         ]
-        each = zip(_trees.leaf_paths(params), leaves, chosen, strict=True)
+        each = zip(trees.leaf_paths(params), leaves, chosen, strict=True)
         rest = [path for path, leaf, label in each if label is None and leaf is not None]
         if rest:
             raise ValueError(f"label_by: no selector matches {', '.join(rest)}; give a default.")
@@ -68,7 +71,7 @@ class Assignment:
         rows = []
         for label, leaves in self.groups.items():
             elements = sum(math.prod(shape) for shape in leaves.values())
-            rows.append(f"{label}: {_trees.extent(len(leaves), elements)}")
+            rows.append(f"{label}: {trees.extent(len(leaves), elements)}")
             rows.extend(f"  {path}  {shape}" for path, shape in leaves.items())
         return "\n".join(rows)
 
@@ -92,25 +95,32 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
       kernel  (2, 3)
     """
     if isinstance(param_labels, GradientTransformation):
-        composition = param_labels.composition
-        if composition is None or composition.narrow is None:
+        found = next((x for x in walk(param_labels, None, params) if _has_groups(x.tx)), None)
+        if found is None:
             raise ValueError(f"assignment: {param_labels!r} has no groups: it is no partition.")
-        labels: Sequence[Hashable] = composition.labels
-        trees = composition.narrow(params)
+        nature = found.tx.nature
+        assert isinstance(nature, Wrapper)
+        labels: Sequence[Hashable] = nature.names
+        narrowed = seen(nature, found.params)
     else:
         each, _, treedef = split("assignment", "labels", resolve_mask(param_labels, params), params)
         labels = list(dict.fromkeys(each))
         masks = [treedef.unflatten([one == label for one in each]) for label in labels]
-        trees = [keep(mask, params) for mask in masks]
-    groups = {label: _shapes(tree) for label, tree in zip(labels, trees, strict=True)}
+        narrowed = [keep(mask, params) for mask in masks]
+    groups = {label: _shapes(tree) for label, tree in zip(labels, narrowed, strict=True)}
     return Assignment({label: leaves for label, leaves in groups.items() if leaves})
 
 
+def _has_groups(tx: GradientTransformation) -> bool:
+    return isinstance(tx.nature, Wrapper) and tx.nature.selects and len(tx.parts) > 1
+
+
 def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-    leaves = zip(_trees.leaf_paths(tree), _trees.flatten(tree)[0], strict=True)
+    leaves = zip(trees.leaf_paths(tree), trees.flatten(tree)[0], strict=True)
     return {path: jnp.shape(leaf) for path, leaf in leaves if leaf is not None}
 
 
+@transformation()
 def partition(
     transforms: Mapping[Hashable, optax.GradientTransformation],
     param_labels: Labels,
@@ -142,10 +152,11 @@ def partition(
     ['decay', 'plain']
     """
     keys = tuple(transforms)
-    parts = tuple(adopt(tx) for tx in transforms.values())
+    all_used = all_used and strict()
+    parts = tuple(map(as_transformation, transforms.values()))
 
     def masks(tree: PyTree) -> list[PyTree]:
-        if not _trees.flatten(tree)[0]:
+        if not trees.flatten(tree)[0]:
             return [True] * len(keys)
         labels, _, treedef = split("partition", "labels", resolve_mask(param_labels, tree), tree)
         return [
@@ -153,11 +164,8 @@ def partition(
             for key in keys
         ]
 
-    def groups(tree: PyTree) -> list[GradientTransformation]:
-        return [
-            masked(part, mask, mask_compatible_extra_args=mask_compatible_extra_args)
-            for part, mask in zip(parts, masks(tree), strict=True)
-        ]
+    def sees(tree: PyTree) -> list[PyTree]:
+        return [keep(mask, tree) for mask in masks(tree)]
 
     def check(params: PyTree) -> None:
         who = assignment(param_labels, params)
@@ -166,56 +174,43 @@ def partition(
         if not used <= set(keys):
             names = sorted(map(str, used - set(keys)))
             raise ValueError(f"partition: no transformation for the label(s) {names}. {exists}")
-        if all_used and not set(keys) <= used and not _trees.has_masked_nodes(params):
+        if all_used and not set(keys) <= used and not trees.has_masked_nodes(params):
             names = sorted(map(str, set(keys) - used))
             raise ValueError(f"partition: no parameter has the label(s) {names}. {exists}")
-
-    def init(params: PyTree) -> optax.PartitionState:
-        each = zip(keys, groups(params), strict=True)
-        if _trees.flatten(params)[0]:
-            check(params)
-        return optax.PartitionState({key: group.init(params) for key, group in each})
-
-    def update(
-        updates: PyTree, state: optax.PartitionState, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, optax.PartitionState]:
-        after = {}
-        each = groups(updates if params is None else params)
-        for key, group in zip(keys, each, strict=True):
-            updates, after[key] = group.update(updates, state.inner_states[key], params, **extra)
-        return updates, optax.PartitionState(after)
-
-    def metric(state: optax.PartitionState, params: PyTree) -> PyTree:
-        of_all = product_metric(groups(params), lambda s: [s.inner_states[key] for key in keys])
-        assert of_all is not None
-        return of_all(state, params)
 
     def states(state: optax.PartitionState) -> tuple[Any, ...]:
         return tuple(state.inner_states[key].inner_state for key in keys)
 
-    def rebuild(new: Sequence[GradientTransformation]) -> GradientTransformation:
-        return partition(
-            dict(zip(keys, new, strict=True)),
-            param_labels,
-            mask_compatible_extra_args=mask_compatible_extra_args,
-            all_used=all_used,
-        )
+    def joined(_: Any, inner: Sequence[Any]) -> optax.PartitionState:
+        pairs = zip(keys, inner, strict=True)
+        return optax.PartitionState({key: optax.MaskedState(state) for key, state in pairs})
 
-    return GradientTransformation(
-        init,
-        update,
-        name="partition",
-        hyperparams={"param_labels": param_labels},
-        role="composite",
-        elementwise=all(part.elementwise for part in parts),
-        metric=metric if all(part.metric is not None for part in parts) else None,
-        composition=Composition(
-            parts,
-            tuple(map(str, keys)),
-            states,
-            rebuild,
-            narrow=lambda tree: [keep(mask, tree) for mask in masks(tree)],
-        ),
+    def init(params: PyTree) -> optax.PartitionState:
+        inner = [part.init(tree) for part, tree in zip(parts, sees(params), strict=True)]
+        if trees.flatten(params)[0]:
+            check(params)
+        return joined(None, inner)
+
+    def run(
+        mode: Mode, updates: PyTree, state: optax.PartitionState, params: PyTree | None, extra: Any
+    ) -> tuple[Any, optax.PartitionState]:
+        if params is not None:
+            trees.align("partition", "parameters", params, updates, trees.flatten(updates)[1])
+        own = masks(updates if params is None else params)
+        narrow = mask_compatible_extra_args
+        out, inner = side_by_side(parts, own, mode, updates, states(state), params, extra, narrow)
+        return out, joined(None, inner)
+
+    return wrap(
+        *parts,
+        init=init,
+        run=run,
+        lens=Lens(states, joined),
+        names=tuple(map(str, keys)),
+        sees=sees,
+        selects=True,
+        selection=None if callable(param_labels) else param_labels,
+        metric="inner",
     )
 
 

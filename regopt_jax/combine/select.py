@@ -10,29 +10,33 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._packed import Packed
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree, trees
+from regopt_jax._core.made import Made, remake
+from regopt_jax._core.packed import Packed
 
 Test = Callable[[str, Any], bool]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Selector:
     """A named test of a leaf's path and value; call it on a tree for the mask.
+
+    Selectors are equal if equal calls made them.
 
     Attributes:
       name: how it was made, for messages and descriptions.
       test: from the leaf's path, such as ``dense/kernel``, and the leaf.
       required: whether a tree in which it matches nothing is an error.
+      made: the call that made it.
     """
 
     name: str
     test: Test
     required: bool = True
+    made: Made = dataclasses.field(default_factory=lambda: Made("Selector"))
 
     def __call__(self, tree: PyTree) -> PyTree:
         """The tree of booleans.
@@ -40,35 +44,74 @@ class Selector:
         Raises:
           ValueError: nothing matches; lists the paths there are.
         """
-        leaves, treedef = _trees.flatten(tree)
-        paths = _trees.leaf_paths(tree)
+        leaves, treedef = trees.flatten(tree)
+        paths = trees.leaf_paths(tree)
         mask = [
             None if leaf is None else self.test(path, leaf)
             for path, leaf in zip(paths, leaves, strict=True)
         ]
         # Where a mask or a partition hides leaves, the ones meant may lie elsewhere.
-        if self.required and paths and not any(mask) and not _trees.has_masked_nodes(tree):
+        if self.required and paths and not any(mask) and not trees.has_masked_nodes(tree):
             raise ValueError(f"{self.name} matches no leaf. There are: {', '.join(paths)}.")
         return treedef.unflatten(mask)
 
     def __and__(self, other: "Selector") -> "Selector":
-        return self._combine("&", other, lambda path, x: self.test(path, x) and other.test(path, x))
+        return both(self, other)
 
     def __or__(self, other: "Selector") -> "Selector":
-        return self._combine("|", other, lambda path, x: self.test(path, x) or other.test(path, x))
+        return either(self, other)
 
     def __invert__(self) -> "Selector":
-        return Selector(f"~{self.name}", lambda path, x: not self.test(path, x), self.required)
+        return complement(self)
 
-    def _combine(self, sign: str, other: "Selector", test: Test) -> "Selector":
-        name = f"({self.name} {sign} {other.name})"
-        return Selector(name, test, self.required and other.required)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selector) and self.made == other.made
+
+    def __hash__(self) -> int:
+        return hash(self.made)
+
+    def __reduce__(self) -> Any:
+        if self.made.function is None:
+            return type(self), (self.name, self.test, self.required)
+        return remake, (self.made.function, *self.made.call())
 
     def __repr__(self) -> str:
         return self.name
 
 
-everything = Selector("everything", lambda path, x: True, required=False)
+def both(a: Selector, b: Selector) -> Selector:
+    """The leaves that both select: ``a & b``."""
+
+    def test(path: str, x: Any) -> bool:
+        return a.test(path, x) and b.test(path, x)
+
+    made = Made("both", {"a": a, "b": b}, both)
+    return Selector(f"({a.name} & {b.name})", test, a.required and b.required, made)
+
+
+def either(a: Selector, b: Selector) -> Selector:
+    """The leaves that one of them selects: ``a | b``."""
+
+    def test(path: str, x: Any) -> bool:
+        return a.test(path, x) or b.test(path, x)
+
+    made = Made("either", {"a": a, "b": b}, either)
+    return Selector(f"({a.name} | {b.name})", test, a.required and b.required, made)
+
+
+def complement(a: Selector) -> Selector:
+    """The leaves that it does not select: ``~a``."""
+    made = Made("complement", {"a": a}, complement)
+    return Selector(f"~{a.name}", lambda path, x: not a.test(path, x), a.required, made)
+
+
+def all_leaves() -> Selector:
+    """All leaves."""
+    made = Made("all_leaves", {}, all_leaves)
+    return Selector("everything", lambda path, x: True, required=False, made=made)
+
+
+everything = all_leaves()
 
 
 def select(
@@ -93,6 +136,7 @@ def select(
       ValueError: no condition given; and, when called on a tree, nothing matches.
 
     >>> import jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
     >>> select("**/kernel")(params)
     {'dense': {'bias': False, 'kernel': True}}
@@ -111,16 +155,20 @@ def select(
         tests.append(pattern)
         said.append(getattr(pattern, "__name__", repr(pattern)))
     if ndim is not None:
-        tests.append(lambda path, x: jnp.ndim(x) == ndim)
+        tests.append(lambda path, x: np.ndim(x) == ndim)
         said.append(f"{ndim=}")
     if min_ndim is not None:
-        tests.append(lambda path, x: jnp.ndim(x) >= min_ndim)
+        tests.append(lambda path, x: np.ndim(x) >= min_ndim)
         said.append(f"{min_ndim=}")
     if not tests:
         raise ValueError("select: give a pattern, a predicate, ndim or min_ndim.")
-    return Selector(
-        f"select({', '.join(said)})", lambda path, x: all(t(path, x) for t in tests), required
-    )
+    given = {"pattern": pattern, "ndim": ndim, "min_ndim": min_ndim, "required": required}
+
+    def test(path: str, x: Any) -> bool:
+        return all(t(path, x) for t in tests)
+
+    made = Made("select", given, select)
+    return Selector(f"select({', '.join(said)})", test, required, made)
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
@@ -162,9 +210,9 @@ def split(who: str, of: str, choices: PyTree, tree: PyTree) -> tuple[list[Any], 
     Raises:
       ValueError: it is not a prefix of ``tree``; names the paths found on one side only.
     """
-    leaves, treedef = _trees.flatten(choices)
+    leaves, treedef = trees.flatten(choices)
     advice = f"Give the {of} the structure of the parameters, or of a prefix of theirs."
-    subtrees = _trees.align(who, "parameters", tree, choices, treedef, of=of, advice=advice)
+    subtrees = trees.align(who, "parameters", tree, choices, treedef, of=of, advice=advice)
     return leaves, subtrees, treedef
 
 

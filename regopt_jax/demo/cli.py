@@ -109,7 +109,7 @@ def settings(args: argparse.Namespace) -> Settings:
         learning_rate=given("learning_rate", OPTIMIZERS[name].learning_rate),
         weight_decay=getattr(args, "weight_decay", None),
         schedule=given("schedule", "cosine"),
-        warmup=given("warmup", 0.05),
+        warmup_fraction=given("warmup_fraction", 0.05),
         regularizer=regularizer,
         strength=given("strength", 1e-3),
         l2_strength=given("l2_strength", 1e-3),
@@ -177,7 +177,7 @@ def _add_optimizer(command: argparse.ArgumentParser) -> None:
         "as long; step: a tenth after each third (default: cosine)",
     )
     group.add_argument(
-        "--warmup",
+        "--warmup-fraction",
         type=number(float, 0, 1, open_high=True),
         metavar="SHARE",
         help="the share of all steps over which the rate rises from 0 (default: 0.05)",

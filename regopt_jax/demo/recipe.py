@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import regopt_jax as ro
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._core import Schedule
 from regopt_jax.demo.errors import DemoError, one_line
 from regopt_jax.regularizers.regularize import Placement
 
@@ -26,7 +26,7 @@ class Settings:
     learning_rate: float
     weight_decay: float | None
     schedule: str
-    warmup: float
+    warmup_fraction: float
     regularizer: str
     strength: float
     l2_strength: float
@@ -108,7 +108,7 @@ COMPARISON: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def schedule(settings: Settings, total_steps: int) -> Schedule:
     """The learning rate at each step: a linear warmup, then the chosen shape."""
-    warmup = round(settings.warmup * total_steps)
+    warmup = round(settings.warmup_fraction * total_steps)
     rate = settings.learning_rate
     shape = SCHEDULES[settings.schedule](rate, max(1, total_steps - warmup))
     return ro.join_schedules([ro.linear_warmup(rate, warmup), shape], [warmup])
@@ -161,7 +161,9 @@ def _optimizer(settings: Settings, total_steps: int) -> ro.GradientTransformatio
             "--schedule: recommended brings its own, warmup and cosine; "
             "use --optimizer adamw to choose another."
         )
-    return ro.recommended(total_steps, settings.learning_rate, decay or 0.0, warmup=settings.warmup)
+    return ro.recommended(
+        total_steps, settings.learning_rate, decay or 0.0, warmup_fraction=settings.warmup_fraction
+    )
 
 
 def _regularizer(settings: Settings) -> ro.Regularizer:

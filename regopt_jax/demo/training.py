@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 import regopt_jax as ro
-from regopt_jax._trees import leaf_paths
+from regopt_jax._core.trees import leaf_paths
 from regopt_jax.demo import data, model, recipe
 from regopt_jax.demo.checkpoints import Checkpoints
 from regopt_jax.demo.errors import DemoError, one_line

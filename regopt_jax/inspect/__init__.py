@@ -1,6 +1,6 @@
 """Looking inside: what a chain is, what is in force in it, and pictures of what it does."""
 
-from regopt_jax import _names
+from regopt_jax._core import names
 from regopt_jax.inspect.curves import (
     plot_bars as plot_bars,
     plot_curves as plot_curves,
@@ -24,4 +24,4 @@ from regopt_jax.inspect.surfaces import (
     plot_trajectory as plot_trajectory,
 )
 
-_names.suggest(__name__)
+names.suggest(__name__)

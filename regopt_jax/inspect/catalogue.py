@@ -9,10 +9,10 @@ from typing import Any
 
 import optax
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._core import GradientTransformation, Schedule
 from regopt_jax.inspect.mathtext import as_text, equation
 from regopt_jax.inspect.ordinary import SIDE, build, bytes_per_parameter
+from regopt_jax.interop.json import from_json
 from regopt_jax.regularizers.base import Regularizer
 
 NAMESPACES = ("regopt_jax", "regopt_jax.contrib", "regopt_jax.interop.torch")
@@ -102,11 +102,14 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _is_listed(member: Any) -> bool:
-    if not inspect.isfunction(member) or not member.__module__.startswith("regopt_jax."):
+    if not inspect.isfunction(member) or member is from_json:
         return False
-    return not member.__module__.split(".")[1].startswith("_") and (
-        _makes(member) in (Schedule, Regularizer) or _makes_transformations(member)
-    )
+    root, *inside = member.__module__.split(".")
+    # Of the core only what is made as the public transformations are.
+    private = inside[:1] == ["_core"] and not hasattr(member, "__wrapped__")
+    if root != "regopt_jax" or not inside or private:
+        return False
+    return _makes(member) in (Schedule, Regularizer) or _makes_transformations(member)
 
 
 def _makes(function: Callable[..., Any]) -> Any:

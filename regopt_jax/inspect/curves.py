@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regopt_jax._trees import ArrayLike
+from regopt_jax._core import ArrayLike
 from regopt_jax.inspect.colors import colors_of
 from regopt_jax.inspect.plots import new_axes
 

@@ -4,21 +4,25 @@ import dataclasses
 import html
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._hyperparams import shown
-from regopt_jax._trees import PyTree
+from regopt_jax._core import GradientTransformation, PyTree, as_transformation, trees
+from regopt_jax._core.derived import seen
+from regopt_jax._core.nature import Chain, Wrapper
+from regopt_jax._core.protocol import hyperparameters
+from regopt_jax._core.show import shown
+from regopt_jax._core.untrained import trainable
+from regopt_jax._core.walk import Part, walk
 from regopt_jax.regularizers.base import Regularizer
 
 _WIDTH = 92
 _BESIDE = "│  "
-_CHOICES = ("mask", "param_labels")
+_NUMBER = (int, float, jax.Array, np.number)
 _NUMBERS = ("leaves", "elements", "state")
 _LEGEND = {"across elements": "cannot be packed", "no metric": "no proximal map can follow"}
 
@@ -60,7 +64,7 @@ class Description:
         """The leaves and elements it acts on, in words."""
         if self.leaves is None:
             return None
-        return _trees.extent(self.leaves, self.elements or 0)
+        return trees.extent(self.leaves, self.elements or 0)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -150,40 +154,41 @@ def describe(tx: optax.GradientTransformation, params: PyTree | None = None) -> 
     ├─ trace(decay=0.9, dampening=0)                   1         8   32 B
     └─ scale_by_learning_rate(learning_rate=0.1)       1         8    0 B
     """
-    part = adopt(tx)
+    part = as_transformation(tx)
     if params is None:
-        return _describe(part, part.name, None, None)
-    shapes = jax.eval_shape(lambda: params)
-    return _describe(part, part.name, jax.eval_shape(part.init, shapes), shapes)
+        return _tree(walk(part))
+    shapes = jax.eval_shape(lambda: trainable(params))
+    return _tree(walk(part, jax.eval_shape(part.init, shapes), shapes))
 
 
-def _describe(tx: GradientTransformation, label: str, state: Any, params: Any) -> Description:
-    known = params is not None
-    inside: list[Description] = []
-    if tx.composition is not None:
-        count = len(tx.parts)
-        states = tx.composition.states(state) if known else (None,) * count
-        narrowed = tx.composition.narrowed(params) if known else (None,) * count
-        parts = zip(tx.parts, tx.composition.labels, states, narrowed, strict=True)
-        inside = [_describe(*each) for each in parts]
-    hidden = () if tx.composition is None else _CHOICES
-    on = [leaf for leaf in _acts_on(tx, params) if leaf is not None] if known else None
+def _tree(parts: Iterable[Part]) -> Description:
+    """The stops of a walk, hung into each other."""
+    rows = [(part, _row(part)) for part in parts]
+    inside: dict[tuple[str, ...], list[Description]] = {}
+    for part, row in reversed(rows):
+        whole = dataclasses.replace(row, parts=tuple(reversed(inside.pop(part.path, []))))
+        inside.setdefault(part.path[:-1], []).append(whole)
+        if not part.path:
+            return whole
+    raise AssertionError
+
+
+def _row(part: Part) -> Description:
+    tx, state, known = part.tx, part.state, part.params is not None
+    on = [leaf for leaf in _acts_on(tx, part.params) if leaf is not None] if known else None
     apart = zip(_LEGEND, (not tx.elementwise, tx.metric is None), strict=True)
+    own = {} if isinstance(tx.nature, Chain) else hyperparameters(tx.built)
     return Description(
-        label=label,
+        label=part.label,
         name=tx.name,
-        hyperparams={
-            key: shown(value)
-            for key, value in tx.hyperparams.items()
-            if value is not None and value is not False and not (key in hidden and _long(value))
-        },
+        hyperparams={key: shown(value) for key, value in own.items() if _tells(tx, key, value)},
         works=", ".join(what for what, so in apart if so),
         leaves=None if on is None else len(on),
         elements=None if on is None else sum(math.prod(x.shape) for x in on),
         state_bytes=sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
         if known
         else None,
-        parts=tuple(inside),
+        parts=(),
     )
 
 
@@ -199,20 +204,23 @@ def _wrapped(call: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _long(value: Any) -> bool:
-    """Whether a mask or labels are a whole tree, which ``covers`` says better."""
-    return not callable(value) and not jax.tree_util.all_leaves([value])
+def _tells(tx: GradientTransformation, key: str, value: Any) -> bool:
+    """Whether an argument is worth its place; what a whole tree selects, ``leaves`` says."""
+    plain = isinstance(value, Regularizer) or type(value) in (tuple, list)
+    tree = not plain and not callable(value) and not jax.tree_util.all_leaves([value])
+    if value is None or value is False or tree:
+        return False
+    return (isinstance(value, _NUMBER) and value is not True) or key in tx.built.given
 
 
 def _acts_on(tx: GradientTransformation, params: PyTree) -> list[Any]:
     """The leaves to which ``tx`` does anything."""
-    leaves, _ = _trees.flatten(params)
-    regularizer = tx.hyperparams.get("regularizer")
-    if isinstance(regularizer, Regularizer):
-        masks = regularizer.masks(params)
+    leaves, _ = trees.flatten(params)
+    if not isinstance(tx.nature, Chain) and tx.nature.masks is not None:
+        masks = tx.nature.masks(params)
         return [leaf for leaf, *on in zip(leaves, *masks, strict=True) if any(on)]
-    if tx.composition is not None and tx.composition.narrow is not None:
-        return [x for tree in tx.composition.narrow(params) for x in _trees.flatten(tree)[0]]
+    if isinstance(tx.nature, Wrapper) and tx.nature.selects:
+        return [x for tree in seen(tx.nature, params) for x in trees.flatten(tree)[0]]
     return leaves
 
 

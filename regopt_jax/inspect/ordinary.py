@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation
-from regopt_jax.combine.select import select
+from regopt_jax.combine import select
 from regopt_jax.optimizers.adam import adam
 from regopt_jax.optimizers.sgd import sgd
 from regopt_jax.regularizers.norms import l2
 from regopt_jax.schedules.shapes import constant_schedule
-from regopt_jax.transforms.adam import scale_by_adam
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
 
 SIDE = 256
 
@@ -67,13 +67,18 @@ def _arguments(
         if parameter.kind is parameter.VAR_POSITIONAL:
             pairs = "tuple[str" in str(parameter.annotation)
             args.append(("first", inner) if pairs else inner)
-        elif parameter.kind is parameter.VAR_KEYWORD or parameter.default is not parameter.empty:
+        elif parameter.kind is parameter.VAR_KEYWORD or _may_be_left(parameter):
             continue
         elif parameter.kind is parameter.KEYWORD_ONLY:
             kwargs[parameter.name] = _argument(parameter, inner, number)
         else:
             args.append(_argument(parameter, inner, number))
     return args, kwargs
+
+
+def _may_be_left(parameter: inspect.Parameter) -> bool:
+    """By its default, but for a key, without which some warn."""
+    return parameter.default is not parameter.empty and parameter.name != "key"
 
 
 def _argument(parameter: inspect.Parameter, inner: GradientTransformation, number: float) -> Any:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax._trees import ArrayLike, PyTree
+from regopt_jax._core import ArrayLike, PyTree
 from regopt_jax.inspect.colors import PALETTE, colors_of
 
 if TYPE_CHECKING:

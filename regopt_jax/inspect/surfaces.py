@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax._hyperparams import Schedule
-from regopt_jax._trees import ArrayLike
+from regopt_jax._core import ArrayLike, Schedule
 from regopt_jax.inspect.colors import colors_of
 from regopt_jax.inspect.plots import new_axes
 

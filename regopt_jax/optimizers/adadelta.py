@@ -1,15 +1,15 @@
 """Adadelta: steps in the units of the parameters."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule, is_number
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax._core.numbers import is_number
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.adadelta import scale_by_adadelta
-from regopt_jax.transforms.scale import identity, scale_by_learning_rate
+from regopt_jax.transforms.identity import identity
+from regopt_jax.transforms.scale_by_adadelta import scale_by_adadelta
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def adadelta(
     learning_rate: ScalarOrSchedule | None = None,
     rho: ArrayLike = 0.9,
@@ -43,4 +43,4 @@ def adadelta(
         identity() if none else add_decayed_weights(weight_decay, weight_decay_mask),
         scale_by_adadelta(rho, eps),
         scale_by_learning_rate(learning_rate),
-    ).named("adadelta")
+    )

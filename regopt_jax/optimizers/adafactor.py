@@ -4,20 +4,23 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.clip import clip_by_block_rms
-from regopt_jax.transforms.factored import scale_by_factored_rms
-from regopt_jax.transforms.layerwise import scale_by_param_block_rms
-from regopt_jax.transforms.momentum import ema
-from regopt_jax.transforms.scale import scale, scale_by_learning_rate
+from regopt_jax.transforms.clip_by_block_rms import clip_by_block_rms
+from regopt_jax.transforms.ema import ema
+from regopt_jax.transforms.scale import scale
+from regopt_jax.transforms.scale_by_factored_rms import scale_by_factored_rms
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_param_block_rms import scale_by_param_block_rms
 
 
+@transformation(
+    clipping_threshold="(0, inf] or None",
+    decay_offset="integer (-inf, inf)",
+    momentum="[0, 1] or None",
+    weight_decay_rate="[0, inf) or None",
+)
 def adafactor(
     learning_rate: ScalarOrSchedule | None = None,
     min_dim_size_to_factor: int = 128,
@@ -59,12 +62,6 @@ def adafactor(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 6)
     -0.2
     """
-    _hyperparams.check(
-        "adafactor",
-        clipping_threshold=(clipping_threshold, "(0, inf] or None"),
-        momentum=(momentum, "[0, 1] or None"),
-        weight_decay_rate=(weight_decay_rate, "[0, inf) or None"),
-    )
     parts = [scale_by_factored_rms(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps)]
     if clipping_threshold is not None:
         parts.append(clip_by_block_rms(clipping_threshold))
@@ -76,4 +73,4 @@ def adafactor(
         parts.append(ema(momentum, debias=False, accumulator_dtype=dtype_momentum))
     if weight_decay_rate is not None:
         parts.append(add_decayed_weights(weight_decay_rate, weight_decay_mask))
-    return chain(*parts, scale(-1.0)).named("adafactor")
+    return chain(*parts, scale(-1.0))

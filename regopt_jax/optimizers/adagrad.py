@@ -1,13 +1,12 @@
 """Adagrad: steps that shrink where gradients have been large."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.second_moment import scale_by_rss
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_rss import scale_by_rss
 
 
+@transformation()
 def adagrad(
     learning_rate: ScalarOrSchedule,
     initial_accumulator_value: ArrayLike = 0.1,
@@ -33,4 +32,4 @@ def adagrad(
     """
     return chain(
         scale_by_rss(initial_accumulator_value, eps), scale_by_learning_rate(learning_rate)
-    ).named("adagrad")
+    )

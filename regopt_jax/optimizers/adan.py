@@ -1,15 +1,13 @@
 """Adan: adaptive Nesterov momentum."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.adan import scale_by_adan
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_adan import scale_by_adan
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def adan(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.98,
@@ -19,17 +17,19 @@ def adan(
     eps_root: ArrayLike = 1e-8,
     weight_decay: ScalarOrSchedule = 0.0,
     mask: Mask | None = None,
+    *,
+    look_ahead: ArrayLike | None = None,
 ) -> GradientTransformation:
     r"""Adan, with decoupled weight decay.
 
-    .. math:: W ← W - α \left(\frac{\hat m_t + (1-β_2) \hat v_t}{\sqrt{\hat n_t + ε_{root}} + ε}
+    .. math:: W ← W - α \left(\frac{\hat m_t + β_2 \hat v_t}{\sqrt{\hat n_t + ε_{root}} + ε}
        + λ W\right)
 
     The paper divides by :math:`1 + αλ` instead of subtracting :math:`αλW`.
 
     Args:
       learning_rate: α ≥ 0 or a schedule.
-      b1, b2, b3, eps, eps_root: see :func:`scale_by_adan`.
+      b1, b2, b3, eps, eps_root, look_ahead: see :func:`scale_by_adan`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.
 
@@ -44,7 +44,7 @@ def adan(
     -0.2
     """
     return chain(
-        scale_by_adan(b1, b2, b3, eps, eps_root),
+        scale_by_adan(b1, b2, b3, eps, eps_root, look_ahead=look_ahead),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("adan")
+    )

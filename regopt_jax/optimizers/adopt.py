@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule, Schedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.adopt import fourth_root, scale_by_adopt
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, Schedule
+from regopt_jax._core.decorator import transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_adopt import fourth_root, scale_by_adopt
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def adopt(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -55,4 +55,4 @@ def adopt(
             clip_value_fn=clip_value_fn,
         ),
         scale_by_learning_rate(learning_rate),
-    ).named("adopt")
+    )

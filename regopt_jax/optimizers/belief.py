@@ -1,13 +1,13 @@
 """AdaBelief and Yogi: Adam with other second moments."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.belief import scale_by_belief, scale_by_yogi
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_belief import scale_by_belief
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_yogi import scale_by_yogi
 
 
+@transformation()
 def adabelief(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -39,9 +39,10 @@ def adabelief(
     return chain(
         scale_by_belief(b1, b2, eps, eps_root, nesterov=nesterov),
         scale_by_learning_rate(learning_rate),
-    ).named("adabelief")
+    )
 
 
+@transformation()
 def yogi(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -67,4 +68,4 @@ def yogi(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 3)
     -0.1
     """
-    return chain(scale_by_yogi(b1, b2, eps), scale_by_learning_rate(learning_rate)).named("yogi")
+    return chain(scale_by_yogi(b1, b2, eps), scale_by_learning_rate(learning_rate))

@@ -1,15 +1,15 @@
 """DoG and DoWG: gradient descent whose step size is the distance come so far."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.distance_to_start import InitStep, scale_by_dog, scale_by_dowg
-from regopt_jax.transforms.scale import identity, scale_by_learning_rate
+from regopt_jax.transforms.identity import identity
+from regopt_jax.transforms.scale_by_dog import InitStep, scale_by_dog
+from regopt_jax.transforms.scale_by_dowg import scale_by_dowg
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def dog(
     learning_rate: ScalarOrSchedule = 1.0,
     init_step: InitStep = ("heuristic", 1e-6),
@@ -46,9 +46,10 @@ def dog(
         _coupled(weight_decay, mask),
         scale_by_dog(init_step, eps),
         scale_by_learning_rate(learning_rate),
-    ).named("dog")
+    )
 
 
+@transformation()
 def dowg(
     learning_rate: ScalarOrSchedule = 1.0,
     init_estim_sq_dist: ArrayLike | None = None,
@@ -81,7 +82,7 @@ def dowg(
         _coupled(weight_decay, mask),
         scale_by_dowg(init_estim_sq_dist, eps),
         scale_by_learning_rate(learning_rate),
-    ).named("dowg")
+    )
 
 
 def _coupled(weight_decay: ScalarOrSchedule | None, mask: Mask | None) -> GradientTransformation:

@@ -2,21 +2,19 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._states import WeightDecaySchedule
-from regopt_jax._trees import Array, ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.layerwise import scale_by_trust_ratio
+from regopt_jax._core import Array, ArrayLike, GradientTransformation, ScalarOrSchedule, value_at
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.lift import Step, leafwise
+from regopt_jax._core.optax_states import WeightDecaySchedule
+from regopt_jax.combine import chain
 from regopt_jax.transforms.norms import scaled
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_trust_ratio import scale_by_trust_ratio
 
 
+@transformation(min_norm="[0, inf)")
 def fromage(learning_rate: ScalarOrSchedule, min_norm: ArrayLike = 1e-6) -> GradientTransformation:
     r"""Fromage.
 
@@ -38,20 +36,19 @@ def fromage(learning_rate: ScalarOrSchedule, min_norm: ArrayLike = 1e-6) -> Grad
     >>> tx.update(jnp.array([0.0, 8.0]), tx.init(w), w)[0].round(4).tolist()
     [-0.7999999523162842, -2.3999998569488525]
     """
-    _hyperparams.check("fromage", min_norm=(min_norm, "[0, inf)"))
     return chain(
         scale_by_trust_ratio(min_norm),
         scale_by_learning_rate(learning_rate),
         _shrink(learning_rate),
-    ).named("fromage")
+    )
 
 
 def _shrink(learning_rate: ScalarOrSchedule) -> GradientTransformation:
     """Divide the point that the step leads to, W + u, by √(1 + α²)."""
 
-    def context(step: Step) -> tuple[Array, Array]:
-        rate = jnp.asarray(_hyperparams.at(learning_rate, step.count), float)
-        root = jnp.sqrt(1 + rate**2)
+    def context(step: Step) -> tuple[ArrayLike, ArrayLike]:
+        rate = value_at(learning_rate, step.count)
+        root = (1 + rate**2) ** 0.5
         return 1 / root, -(rate**2) / (root * (1 + root))  # which is 1/root - 1, exactly
 
     def update(u: Array, p: Array, factors: Any) -> Array:

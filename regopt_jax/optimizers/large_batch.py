@@ -1,19 +1,15 @@
 """LARS and LAMB: steps as large as each array allows, for large batches."""
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.masked import masked
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain, masked
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.layerwise import scale_by_trust_ratio
-from regopt_jax.transforms.momentum import trace
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_trust_ratio import scale_by_trust_ratio
+from regopt_jax.transforms.trace import trace
 
 
+@transformation(momentum="[0, 1]")
 def lars(
     learning_rate: ScalarOrSchedule,
     weight_decay: ScalarOrSchedule = 0.0,
@@ -48,7 +44,6 @@ def lars(
     >>> tx.update(jnp.array([0.0, 8.0]), tx.init(w), w)[0].tolist()
     [0.0, -1.0]
     """
-    _hyperparams.check("lars", momentum=(momentum, "[0, 1]"))
     return chain(
         add_decayed_weights(weight_decay, weight_decay_mask),
         masked(
@@ -56,9 +51,10 @@ def lars(
         ),
         scale_by_learning_rate(learning_rate),
         trace(momentum, nesterov),
-    ).named("lars")
+    )
 
 
+@transformation()
 def lamb(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -94,4 +90,4 @@ def lamb(
         add_decayed_weights(weight_decay, mask),
         scale_by_trust_ratio(),
         scale_by_learning_rate(learning_rate),
-    ).named("lamb")
+    )

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.sign import scale_by_lion
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_lion import scale_by_lion
 
 
+@transformation()
 def lion(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -44,4 +42,4 @@ def lion(
         scale_by_lion(b1, b2, mu_dtype),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("lion")
+    )

@@ -1,13 +1,12 @@
 """MADGRAD: momentum, adaptivity and dual averaging."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.madgrad import scale_by_madgrad
+from regopt_jax.transforms.scale_by_madgrad import scale_by_madgrad
 
 
+@transformation()
 def madgrad(
     learning_rate: ScalarOrSchedule,
     momentum: ArrayLike = 0.9,
@@ -37,6 +36,4 @@ def madgrad(
     >>> round(float(tx.update(jnp.array(8.0), tx.init(w), w)[0]), 4)
     -1.0
     """
-    return chain(
-        add_decayed_weights(weight_decay), scale_by_madgrad(learning_rate, momentum, eps)
-    ).named("madgrad")
+    return chain(add_decayed_weights(weight_decay), scale_by_madgrad(learning_rate, momentum, eps))

@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.clip import clip_by_leaf_norm
-from regopt_jax.transforms.mars import mars_correction
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.clip_by_leaf_norm import clip_by_leaf_norm
+from regopt_jax.transforms.mars_correction import mars_correction
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def scale_by_mars(
     b1: ArrayLike = 0.95,
     b2: ArrayLike = 0.99,
@@ -46,9 +44,10 @@ def scale_by_mars(
         mars_correction(b1, gamma),
         clip_by_leaf_norm(max_norm),
         scale_by_adam(b1, b2, eps, 0.0, mu_dtype),
-    ).named("scale_by_mars")
+    )
 
 
+@transformation()
 def mars(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.95,
@@ -87,4 +86,4 @@ def mars(
         scale_by_mars(b1, b2, eps, gamma, max_norm, mu_dtype),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("mars")
+    )

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.max_moment import scale_by_adamax, scale_by_amsgrad
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_adamax import scale_by_adamax
+from regopt_jax.transforms.scale_by_amsgrad import scale_by_amsgrad
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def amsgrad(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -44,9 +43,10 @@ def amsgrad(
     return chain(
         scale_by_amsgrad(b1, b2, eps, eps_root, mu_dtype, bias_correction_mu, bias_correction_nu),
         scale_by_learning_rate(learning_rate),
-    ).named("amsgrad")
+    )
 
 
+@transformation()
 def adamax(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -71,11 +71,10 @@ def adamax(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.1
     """
-    return chain(scale_by_adamax(b1, b2, eps), scale_by_learning_rate(learning_rate)).named(
-        "adamax"
-    )
+    return chain(scale_by_adamax(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
+@transformation()
 def adamaxw(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -108,4 +107,4 @@ def adamaxw(
         scale_by_adamax(b1, b2, eps),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("adamaxw")
+    )

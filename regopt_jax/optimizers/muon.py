@@ -3,25 +3,18 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-import jax.numpy as jnp
+import numpy as np
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike, PyTree
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.partition import partition
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, PyTree, ScalarOrSchedule, trees
+from regopt_jax._core.decorator import transformation
+from regopt_jax.combine import Mask, chain, partition
 from regopt_jax.optimizers.adam import adamw
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.muon import (
-    DimensionNumbers,
-    dimension_numbers,
-    scale_by_muon,
-    scale_by_shape,
-)
+from regopt_jax.transforms.matrices import DimensionNumbers, dimension_numbers
 from regopt_jax.transforms.orthogonal import STANDARD, Coefficients, Preconditioning
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_muon import scale_by_muon
+from regopt_jax.transforms.scale_by_shape import scale_by_shape
 
 PRESETS: dict[str, Coefficients] = {
     "standard": STANDARD,
@@ -35,6 +28,13 @@ PRESETS: dict[str, Coefficients] = {
 }
 
 
+@transformation(
+    adam_b1="[0, 1)",
+    adam_b2="[0, 1)",
+    adam_eps_root="[0, inf)",
+    adam_weight_decay="[0, inf)",
+    adam_learning_rate="[0, inf) or None",
+)
 def muon(
     learning_rate: ScalarOrSchedule,
     ns_coeffs: Coefficients | Literal["standard", "dion"] = STANDARD,
@@ -81,6 +81,7 @@ def muon(
     Jordan et al., *Muon*, 2024; Liu et al., *Muon is scalable for LLM training*, arXiv
     2502.16982.
 
+    >>> import numpy as np
     >>> import jax.numpy as jnp
     >>> tx, params = muon(0.1), {"kernel": jnp.eye(2), "bias": jnp.ones(2)}
     >>> updates, _ = tx.update(params, tx.init(params), params)
@@ -90,16 +91,8 @@ def muon(
     if isinstance(ns_coeffs, str) and ns_coeffs not in PRESETS:
         raise ValueError(f"muon: ns_coeffs must be one of {[*PRESETS]}, got {ns_coeffs!r}.")
     coefficients = PRESETS[ns_coeffs] if isinstance(ns_coeffs, str) else ns_coeffs
-    _hyperparams.check(
-        "muon",
-        adam_b1=(adam_b1, "[0, 1)"),
-        adam_b2=(adam_b2, "[0, 1)"),
-        adam_eps_root=(adam_eps_root, "[0, inf)"),
-        adam_weight_decay=(adam_weight_decay, "[0, inf)"),
-        adam_learning_rate=(adam_learning_rate, "[0, inf) or None"),
-    )
 
-    whole = partition(
+    return partition(
         {
             "muon": chain(
                 scale_by_muon(
@@ -131,7 +124,6 @@ def muon(
         matrix_labels("muon", muon_weight_dimension_numbers),
         all_used=False,
     )
-    return whole.named("muon")
 
 
 def matrix_labels(name: str, given: DimensionNumbers | None = None) -> Callable[[PyTree], PyTree]:
@@ -141,11 +133,11 @@ def matrix_labels(name: str, given: DimensionNumbers | None = None) -> Callable[
     """
 
     def labels(params: PyTree) -> PyTree:
-        leaves, treedef = _trees.flatten(params)
+        leaves, treedef = trees.flatten(params)
         if given is None:
-            matrices = [x is not None and jnp.ndim(x) == 2 for x in leaves]
+            matrices = [x is not None and np.ndim(x) == 2 for x in leaves]
         else:
-            matrices = [spec is not None for spec in dimension_numbers(given, params)]
+            matrices = [spec is not None for spec in dimension_numbers("muon", given, params)]
         pairs = zip(leaves, matrices, strict=True)
         return treedef.unflatten(
             [None if x is None else name if matrix else "adam" for x, matrix in pairs]

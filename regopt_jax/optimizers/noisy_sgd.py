@@ -1,13 +1,13 @@
 """Gradient descent with noise that decays."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import Array, ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.noise import add_noise
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import Array, ArrayLike, GradientTransformation, ScalarOrSchedule
+from regopt_jax._core.decorator import transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.add_noise import add_noise
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
+@transformation()
 def noisy_sgd(
     learning_rate: ScalarOrSchedule,
     eta: ArrayLike = 0.01,
@@ -35,6 +35,4 @@ def noisy_sgd(
     >>> float(tx.update(jnp.array(5.0), tx.init(jnp.array(0.0)))[0])
     -0.5
     """
-    return chain(
-        add_noise(eta, gamma, key, seed=seed), scale_by_learning_rate(learning_rate)
-    ).named("noisy_sgd")
+    return chain(add_noise(eta, gamma, key, seed=seed), scale_by_learning_rate(learning_rate))

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.partition import partition
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain, partition
 from regopt_jax.optimizers.adam import adamw
 from regopt_jax.optimizers.muon import matrix_labels
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.muon import scale_by_muon
-from regopt_jax.transforms.neurons import scale_by_neuron_rms
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_muon import scale_by_muon
+from regopt_jax.transforms.scale_by_neuron_rms import scale_by_neuron_rms
 
 
+@transformation(
+    adam_b1="[0, 1)",
+    adam_b2="[0, 1)",
+    adam_weight_decay="[0, inf)",
+    adam_learning_rate="[0, inf) or None",
+)
 def normuon(
     learning_rate: ScalarOrSchedule,
     beta: ArrayLike = 0.95,
@@ -68,15 +69,7 @@ def normuon(
     (-0.028, -0.1)
     """
 
-    _hyperparams.check(
-        "normuon",
-        adam_b1=(adam_b1, "[0, 1)"),
-        adam_b2=(adam_b2, "[0, 1)"),
-        adam_weight_decay=(adam_weight_decay, "[0, inf)"),
-        adam_learning_rate=(adam_learning_rate, "[0, inf) or None"),
-    )
-
-    whole = partition(
+    return partition(
         {
             "normuon": chain(
                 scale_by_muon(beta=beta, eps=eps, mu_dtype=mu_dtype, nesterov=nesterov),
@@ -96,4 +89,3 @@ def normuon(
         matrix_labels("normuon"),
         all_used=False,
     )
-    return whole.named("normuon")

@@ -1,13 +1,12 @@
 """NovoGrad: momentum over one second moment a layer."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.novograd import scale_by_novograd
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_novograd import scale_by_novograd
 
 
+@transformation()
 def novograd(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -42,4 +41,4 @@ def novograd(
     return chain(
         scale_by_novograd(b1, b2, eps, eps_root, weight_decay),
         scale_by_learning_rate(learning_rate),
-    ).named("novograd")
+    )

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.optimistic import scale_by_optimistic_gradient
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_optimistic_gradient import scale_by_optimistic_gradient
 
 
+@transformation()
 def optimistic_gradient_descent(
     learning_rate: ScalarOrSchedule, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
 ) -> GradientTransformation:
@@ -34,11 +32,10 @@ def optimistic_gradient_descent(
     >>> float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0])
     -1.5
     """
-    return chain(
-        scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate)
-    ).named("optimistic_gradient_descent")
+    return chain(scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
 
 
+@transformation(learning_rate="(0, inf)", optimism="(-inf, inf) or None")
 def optimistic_adam(
     learning_rate: ArrayLike,
     optimism: ArrayLike | None = None,
@@ -70,23 +67,15 @@ def optimistic_adam(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.1
     """
-    if callable(learning_rate):
-        raise TypeError(
-            "optimistic_adam: learning_rate must be a number; optimistic_adam_v2 takes schedules."
-        )
-    _hyperparams.check(
-        "optimistic_adam",
-        learning_rate=(learning_rate, "(0, inf)"),
-        optimism=(optimism, "(-inf, inf) or None"),
-    )
     share = 1.0 if optimism is None else optimism / learning_rate
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
         scale_by_optimistic_gradient(1.0, share),
         scale_by_learning_rate(learning_rate),
-    ).named("optimistic_adam")
+    )
 
 
+@transformation()
 def optimistic_adam_v2(
     learning_rate: ScalarOrSchedule,
     *,
@@ -123,4 +112,4 @@ def optimistic_adam_v2(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
         scale_by_optimistic_gradient(alpha, beta),
         scale_by_learning_rate(learning_rate),
-    ).named("optimistic_adam_v2")
+    )

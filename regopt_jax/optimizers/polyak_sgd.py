@@ -2,15 +2,13 @@
 
 from typing import Literal
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
 from regopt_jax.optimizers.sgd import sgd
-from regopt_jax.transforms.polyak import scale_by_polyak
+from regopt_jax.transforms.scale_by_polyak import scale_by_polyak
 
 
+@transformation(scaling="[0, inf)")
 def polyak_sgd(
     max_learning_rate: ArrayLike = 1.0,
     scaling: ScalarOrSchedule = 1.0,
@@ -40,7 +38,4 @@ def polyak_sgd(
     >>> tx.update(2 * w, tx.init(w), w, value=25.0)[0].tolist()
     [-1.5, -2.0]
     """
-    _hyperparams.check("polyak_sgd", scaling=(scaling, "[0, inf)"))
-    return chain(sgd(scaling), scale_by_polyak(f_min, max_learning_rate, eps, variant)).named(
-        "polyak_sgd"
-    )
+    return chain(sgd(scaling), scale_by_polyak(f_min, max_learning_rate, eps, variant))

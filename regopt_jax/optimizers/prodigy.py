@@ -1,27 +1,18 @@
 r"""Prodigy: Adam with a step size that is estimated from how far the gradients agree."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from optax.contrib import ProdigyState as ProdigyState
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._trees import (
-    Array,
-    ArrayLike,
-    PyTree,
-    abs_sq,
-    at_least_float32,
-    copied,
-    real_dtype,
-    zeros_like,
-)
-from regopt_jax.transforms.momentum import bias, moving_average
+from regopt_jax._core import GradientTransformation, ScalarOrSchedule, Step, leafwise, value_at
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.trees import Array, ArrayLike, abs_sq, copied, real_dtype, square_like
+from regopt_jax._core.vectors import inner, total
+from regopt_jax.transforms.moments import bias, moving_average
+from regopt_jax.transforms.second_moments import divisor
 
 
 class _Estimate(NamedTuple):
@@ -33,6 +24,15 @@ class _Estimate(NamedTuple):
     numerator: Array
 
 
+@transformation(
+    learning_rate="[0, inf)",
+    betas="pair [0, 1)",
+    beta3="[0, 1] or None",
+    eps="[0, inf)",
+    estim_lr0="(0, inf)",
+    estim_lr_coef="(0, inf)",
+    weight_decay="[0, inf)",
+)
 def prodigy(
     learning_rate: ScalarOrSchedule = 1.0,
     betas: tuple[ArrayLike, ArrayLike] = (0.9, 0.999),
@@ -75,18 +75,8 @@ def prodigy(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.5
     """
-    beta1, beta2 = _hyperparams.pair("prodigy", "betas", betas)
+    beta1, beta2 = betas
     beta3 = beta2**0.5 if beta3 is None else beta3
-    _hyperparams.check(
-        "prodigy",
-        learning_rate=(learning_rate, "[0, inf)"),
-        betas=(betas, "[0, 1)"),
-        beta3=(beta3, "[0, 1] or None"),
-        eps=(eps, "[0, inf)"),
-        estim_lr0=(estim_lr0, "(0, inf)"),
-        estim_lr_coef=(estim_lr_coef, "(0, inf)"),
-        weight_decay=(weight_decay, "[0, inf)"),
-    )
 
     def weighted(g: Array, s: Array, weight: Array) -> Array:
         return jnp.add(beta3 * s, weight.astype(abs_sq(g).dtype) * g)
@@ -99,10 +89,17 @@ def prodigy(
         d = state.estim_lr
         with jax.numpy_dtype_promotion("standard"):
             correction = jnp.sqrt(bias(beta2, t)) / bias(beta1, t)
-            rate = (d * _hyperparams.at(learning_rate, step.count) * correction).astype(d.dtype)
-            agreement = _sum(_agreement, step.updates, W=step.params, start=state.params0)
-            size = _sum(
-                lambda g, s: jnp.sum(at_least_float32(abs(weighted(g, s, weight_of(d, rate))))),
+            rate = (d * value_at(learning_rate, step.count) * correction).astype(d.dtype)
+            agreement = total(
+                "prodigy",
+                lambda g, p, start: inner(g, start - p),
+                step.updates,
+                W=step.params,
+                start=state.params0,
+            )
+            size = total(
+                "prodigy",
+                lambda g, s: jnp.sum(abs(weighted(g, s, weight_of(d, rate)))),
                 step.updates,
                 sums=state.grad_sum,
             )
@@ -120,25 +117,15 @@ def prodigy(
         m = moving_average(d * g, m, beta1)
         r = moving_average(abs_sq(d * g), r, beta2)
         s = weighted(g, s, weight_of(now.d, now.rate))
-        u = m / (jnp.sqrt(r) + new_d * eps) + weight_decay * p
+        u = m / divisor(r, new_d * eps) + weight_decay * p
         return -rate * u, m, r, s, start
 
     return leafwise(
         update,
-        name="prodigy",
         role="step",
-        hyperparams={
-            "learning_rate": learning_rate,
-            "betas": betas,
-            "beta3": beta3,
-            "eps": eps,
-            "estim_lr0": estim_lr0,
-            "estim_lr_coef": estim_lr_coef,
-            "weight_decay": weight_decay,
-            "safeguard_warmup": safeguard_warmup,
-        },
+        factor=lambda step: -jnp.asarray(value_at(learning_rate, step.count)),
         state=ProdigyState,
-        init=lambda p: (zeros_like(p), zeros_like(p), zeros_like(p), copied(p)),
+        init=lambda p: (square_like(p), square_like(p), square_like(p), copied(p)),
         context=context,
         scalars={
             "estim_lr": lambda params: jnp.asarray(estim_lr0, real_dtype(params)),
@@ -147,13 +134,3 @@ def prodigy(
         advance=lambda step, now: {"estim_lr": now.new_d, "numerator_weighted": now.numerator},
         needs_params=True,
     )
-
-
-def _agreement(g: Array, p: Array, start: Array) -> Array:
-    g, p, start = map(at_least_float32, (g, p, start))
-    return jnp.sum((g.conj() * (start - p)).real)
-
-
-def _sum(function: Any, tree: PyTree, **others: PyTree) -> Array:
-    numbers = jax.tree.leaves(_trees.map_leaves("prodigy", function, tree, **others))
-    return sum(map(at_least_float32, numbers), start=jnp.zeros([], jnp.float32))

@@ -1,13 +1,12 @@
 """Rectified Adam."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.radam import scale_by_radam
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_radam import scale_by_radam
 
 
+@transformation()
 def radam(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -40,4 +39,4 @@ def radam(
     return chain(
         scale_by_radam(b1, b2, eps, eps_root, threshold, nesterov=nesterov),
         scale_by_learning_rate(learning_rate),
-    ).named("radam")
+    )

@@ -1,23 +1,21 @@
 """The lecture's default for vision, in one line."""
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import select
+from regopt_jax._core import ArrayLike, GradientTransformation, numbers, transformation
+from regopt_jax.combine import chain, select
 from regopt_jax.optimizers.adam import adamw
 from regopt_jax.schedules.join import warmup_cosine_decay_schedule
-from regopt_jax.transforms.clip import clip_by_global_norm
+from regopt_jax.transforms.clip_by_global_norm import clip_by_global_norm
 
 MATRICES_AND_KERNELS = select(min_ndim=2, required=False)
 
 
+@transformation(total_steps="[1, inf)", peak="[0, inf)", warmup_fraction="(0, 1)")
 def recommended(
     total_steps: int,
     peak: ArrayLike = 1e-3,
     weight_decay: ArrayLike = 0.05,
     max_norm: ArrayLike = 1.0,
-    warmup: float = 0.05,
+    warmup_fraction: float = 0.05,
 ) -> GradientTransformation:
     """Clipping, then AdamW with decay on matrices and kernels only, warmup and a cosine.
 
@@ -26,7 +24,7 @@ def recommended(
       peak: the learning rate after the warmup.
       weight_decay: of leaves with two or more axes; biases and scales keep their size.
       max_norm: the largest global norm of a gradient.
-      warmup: the share of the steps that the learning rate rises over, in (0, 1).
+      warmup_fraction: the share of the steps that the learning rate rises over, in (0, 1).
 
     Raises:
       ValueError: a hyperparameter out of its range.
@@ -36,16 +34,13 @@ def recommended(
     >>> [part.name for part in tx.parts]
     ['clip_by_global_norm', 'adamw']
     """
-    _hyperparams.check(
-        "recommended",
-        total_steps=(total_steps, "[1, inf)"),
-        peak=(peak, "[0, inf)"),
-        warmup=(warmup, "(0, 1)"),
-    )
     # Rounded to steps it must leave one for the cosine.
-    _hyperparams.check("recommended", warmup=(warmup, f"(0, {1 - 0.5 / float(total_steps)})"))
-    learning_rate = warmup_cosine_decay_schedule(0.0, peak, float(warmup), total_steps)
+    most = f"(0, {1 - 0.5 / float(total_steps)})"
+    numbers.check("recommended", warmup_fraction=(warmup_fraction, most))
+    learning_rate = warmup_cosine_decay_schedule(
+        0.0, peak, decay_steps=total_steps, warmup_fraction=warmup_fraction
+    )
     return chain(
         clip_by_global_norm(max_norm),
         adamw(learning_rate, weight_decay=weight_decay, mask=MATRICES_AND_KERNELS),
-    ).named("recommended")
+    )

@@ -1,15 +1,15 @@
 """RMSProp: steps of even size in unevenly scaled directions."""
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.momentum import trace
-from regopt_jax.transforms.scale import identity, scale_by_learning_rate
-from regopt_jax.transforms.second_moment import scale_by_rms, scale_by_stddev
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.identity import identity
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_rms import scale_by_rms
+from regopt_jax.transforms.scale_by_stddev import scale_by_stddev
+from regopt_jax.transforms.trace import trace
 
 
+@transformation(momentum="[0, 1] or None")
 def rmsprop(
     learning_rate: ScalarOrSchedule,
     decay: ArrayLike = 0.99,
@@ -48,10 +48,9 @@ def rmsprop(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     -0.2
     """
-    _hyperparams.check("rmsprop", momentum=(momentum, "[0, 1] or None"))
     scale_by_root = scale_by_stddev if centered else scale_by_rms
     return chain(
         scale_by_root(decay, eps, initial_scale, eps_in_sqrt, bias_correction),
         scale_by_learning_rate(learning_rate),
         identity() if momentum is None else trace(momentum, nesterov),
-    ).named("rmsprop")
+    )

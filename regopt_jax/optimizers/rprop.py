@@ -1,12 +1,12 @@
 """Rprop: signs and a step size for every element."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.rprop import scale_by_rprop
-from regopt_jax.transforms.scale import descend
+from regopt_jax._core import ArrayLike, GradientTransformation, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.descend import descend
+from regopt_jax.transforms.scale_by_rprop import scale_by_rprop
 
 
+@transformation()
 def rprop(
     learning_rate: ArrayLike,
     eta_minus: ArrayLike = 0.5,
@@ -38,6 +38,5 @@ def rprop(
     -0.25
     """
     return chain(
-        scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size),
-        descend(),
-    ).named("rprop")
+        scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size), descend()
+    )

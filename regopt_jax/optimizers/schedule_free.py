@@ -2,19 +2,17 @@
 
 from typing import Any
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
 from regopt_jax.optimizers.sgd import sgd
 from regopt_jax.regularizers.gradients import add_decayed_weights
 from regopt_jax.schedules.warmups import warmup_constant_schedule
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.second_moment import scale_by_rms
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_rms import scale_by_rms
 from regopt_jax.wrappers.schedule_free import schedule_free
 
 
+@transformation()
 def schedule_free_sgd(
     learning_rate: ArrayLike = 1.0,
     warmup_steps: int | None = None,
@@ -47,10 +45,10 @@ def schedule_free_sgd(
     base = sgd(rate)
     if weight_decay is not None:
         base = chain(add_decayed_weights(weight_decay), base)
-    whole = schedule_free(base, rate, b1, weight_lr_power, state_dtype)
-    return whole.named("schedule_free_sgd")
+    return schedule_free(base, rate, b1, weight_lr_power, state_dtype)
 
 
+@transformation(b2="[0, 1)")
 def schedule_free_adamw(
     learning_rate: ArrayLike = 0.0025,
     warmup_steps: int | None = None,
@@ -82,15 +80,13 @@ def schedule_free_adamw(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.1
     """
-    _hyperparams.check("schedule_free_adamw", b2=(b2, "[0, 1)"))
     rate = _warmed_up(learning_rate, warmup_steps)
     base = chain(
         scale_by_rms(b2, eps, eps_in_sqrt=False, bias_correction=True),
         add_decayed_weights(weight_decay),
         scale_by_learning_rate(rate),
     )
-    whole = schedule_free(base, rate, b1, weight_lr_power, state_dtype)
-    return whole.named("schedule_free_adamw")
+    return schedule_free(base, rate, b1, weight_lr_power, state_dtype)
 
 
 def _warmed_up(learning_rate: ArrayLike, warmup_steps: int | None) -> ScalarOrSchedule:

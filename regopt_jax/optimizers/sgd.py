@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.momentum import trace
-from regopt_jax.transforms.scale import identity, scale_by_learning_rate
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.identity import identity
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.trace import trace
 
 
+@transformation(momentum="[0, 1] or None")
 def sgd(
     learning_rate: ScalarOrSchedule,
     momentum: ArrayLike | None = None,
@@ -37,8 +36,7 @@ def sgd(
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
     -0.20000000298023224
     """
-    _hyperparams.check("sgd", momentum=(momentum, "[0, 1] or None"))
     return chain(
         identity() if momentum is None else trace(momentum, nesterov, accumulator_dtype),
         scale_by_learning_rate(learning_rate),
-    ).named("sgd")
+    )

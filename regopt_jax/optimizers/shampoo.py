@@ -1,17 +1,15 @@
 """Shampoo: a preconditioner for each axis."""
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.momentum import trace
-from regopt_jax.transforms.scale import identity, scale_by_learning_rate
-from regopt_jax.transforms.shampoo import scale_by_shampoo
+from regopt_jax.transforms.identity import identity
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_shampoo import scale_by_shampoo
+from regopt_jax.transforms.trace import trace
 
 
+@transformation(momentum="[0, 1] or None")
 def shampoo(
     learning_rate: ScalarOrSchedule,
     momentum: ArrayLike | None = None,
@@ -45,10 +43,9 @@ def shampoo(
     >>> jnp.round(10 * u, 3).tolist()
     [[-1.0, -0.0], [-0.0, 1.0]]
     """
-    _hyperparams.check("shampoo", momentum=(momentum, "[0, 1] or None"))
     return chain(
         scale_by_shampoo(b2, eps, precondition_frequency, max_precond_dim),
         identity() if momentum is None else trace(momentum),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("shampoo")
+    )

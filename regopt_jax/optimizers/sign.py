@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.momentum import ema
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.sign import scale_by_sign
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.ema import ema
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_sign import scale_by_sign
 
 
+@transformation()
 def sign_sgd(learning_rate: ScalarOrSchedule) -> GradientTransformation:
     r"""Descend along the gradient's sign: steepest descent in the infinity norm.
 
@@ -31,9 +29,10 @@ def sign_sgd(learning_rate: ScalarOrSchedule) -> GradientTransformation:
     >>> float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0])
     -0.5
     """
-    return chain(scale_by_sign(), scale_by_learning_rate(learning_rate)).named("sign_sgd")
+    return chain(scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
+@transformation(beta="[0, 1]")
 def signum(
     learning_rate: ScalarOrSchedule, beta: ArrayLike = 0.9, accumulator_dtype: Any = None
 ) -> GradientTransformation:
@@ -57,9 +56,8 @@ def signum(
     >>> float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0])
     -0.5
     """
-    _hyperparams.check("signum", beta=(beta, "[0, 1]"))
     return chain(
         ema(beta, debias=False, accumulator_dtype=accumulator_dtype),
         scale_by_sign(),
         scale_by_learning_rate(learning_rate),
-    ).named("signum")
+    )

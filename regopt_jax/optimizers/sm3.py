@@ -1,14 +1,12 @@
 """SM3: Adagrad in the memory of an array's axes."""
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.sm3 import scale_by_sm3
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_sm3 import scale_by_sm3
 
 
+@transformation(momentum="[0, 1)")
 def sm3(learning_rate: ScalarOrSchedule, momentum: ArrayLike = 0.9) -> GradientTransformation:
     r"""SM3-II with momentum.
 
@@ -30,5 +28,4 @@ def sm3(learning_rate: ScalarOrSchedule, momentum: ArrayLike = 0.9) -> GradientT
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.5
     """
-    _hyperparams.check("sm3", momentum=(momentum, "[0, 1)"))
-    return chain(scale_by_sm3(momentum), scale_by_learning_rate(learning_rate)).named("sm3")
+    return chain(scale_by_sm3(momentum), scale_by_learning_rate(learning_rate))

@@ -1,15 +1,13 @@
 """SOAP: AdamW in the eigenbasis of Shampoo's preconditioner."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.soap import scale_by_soap
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_soap import scale_by_soap
 
 
+@transformation()
 def soap(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.95,
@@ -49,4 +47,4 @@ def soap(
         scale_by_soap(b1, b2, shampoo_beta, eps, precondition_frequency, max_precond_dim),
         add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
-    ).named("soap")
+    )

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.gradients import add_decayed_weights
-from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 from regopt_jax.wrappers.clip_update_rms import clip_update_rms
 
 
+@transformation()
 def stable_adamw(
     learning_rate: ScalarOrSchedule,
     b1: ArrayLike = 0.9,
@@ -26,13 +24,15 @@ def stable_adamw(
 ) -> GradientTransformation:
     r"""AdamW whose steps shrink, array by array, while the second moment lags behind.
 
-    .. math:: W ← W - α \left(\frac{\hat m_t / d_t}{\max(1, \operatorname{RMS}(g_t/d_t) / c)}
-       + λ W\right), \qquad d_t = \sqrt{\hat r_t} + ε
+    .. math:: W ← W - \frac{α}{\max(1, \operatorname{RMS}(g_t/d_t) / c)}
+       \left(\frac{\hat m_t}{d_t} + λ W\right), \qquad d_t = \sqrt{\hat r_t} + ε
+
+    The clipping scales the decay too, as in the paper.
 
     Args:
       learning_rate: α ≥ 0 or a schedule.
       b1, b2, eps, eps_root, mu_dtype: see :func:`scale_by_adam`.
-      weight_decay: λ ≥ 0 or a schedule; multiplied by α.
+      weight_decay: λ ≥ 0 or a schedule; multiplied by α as clipped.
       mask: which leaves to decay; see :func:`masked`.
       threshold: c > 0; see :func:`clip_update_rms`.
 
@@ -40,15 +40,14 @@ def stable_adamw(
       ValueError: a hyperparameter out of its range.
 
     Wortsman et al., *Stable and low-precision training for large-scale vision-language
-    models*, arXiv 2304.13013.
+    models*, arXiv 2304.13013, algorithm 2.
 
     >>> import jax.numpy as jnp
     >>> tx, w = stable_adamw(0.1, weight_decay=0.5), jnp.array(2.0)
     >>> round(float(tx.update(jnp.array(3.0), tx.init(w), w)[0]), 4)
     -0.2
     """
-    return chain(
-        clip_update_rms(scale_by_adam(b1, b2, eps, eps_root, mu_dtype), threshold),
-        add_decayed_weights(weight_decay, mask),
-        scale_by_learning_rate(learning_rate),
-    ).named("stable_adamw")
+    decayed = chain(
+        scale_by_adam(b1, b2, eps, eps_root, mu_dtype), add_decayed_weights(weight_decay, mask)
+    )
+    return chain(clip_update_rms(decayed, threshold), scale_by_learning_rate(learning_rate))

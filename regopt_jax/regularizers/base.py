@@ -6,6 +6,7 @@ library asks of it (its value, gradient, proximal map) is worked out term by ter
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._hyperparams import ScalarOrSchedule, shown
-from regopt_jax._leafwise import promoting
-from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
+from regopt_jax._core.lift import promoting
+from regopt_jax._core.show import shown
+from regopt_jax._core.tolerance import strict
 from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve_mask
 from regopt_jax.regularizers.penalties import Penalty
 
@@ -31,8 +32,8 @@ class Term:
     where: Selector = dataclasses.field(metadata={"static": True})
 
     def __repr__(self) -> str:
-        where = "" if self.where is everything else f".on({self.where})"
-        return f"{shown(self.strength)} * {type(self.penalty).__name__}{where}"
+        where = "" if self.where == everything else f".on({self.where})"
+        return f"{shown(self.strength)} * {self.penalty}{where}"
 
 
 @jax.tree_util.register_dataclass
@@ -57,14 +58,14 @@ class Regularizer:
         with jax.numpy_dtype_promotion("standard"):
             for leaf, terms in self._by_leaf(params):
                 for term in terms:
-                    wide = _trees.at_least_float32(leaf)
+                    wide = trees.at_least_float32(leaf)
                     total = total + term.strength * term.penalty.value(wide)
         return total
 
     def grad(self, params: PyTree) -> PyTree:
         """A (sub)gradient of R: a tree like ``params``, zero where no term acts."""
 
-        return self._map(_grad, params)
+        return self._map(functools.partial(_grad, exact=strict()), params)
 
     def prox(self, params: PyTree, metric: PyTree = 1.0) -> PyTree:
         r"""The proximal map, :math:`\arg\min_x \tfrac12 (x-z)^\top D (x-z) + R(x)` at z = params.
@@ -77,12 +78,13 @@ class Regularizer:
         Raises:
           ValueError: the proximal map of a sum is not known in closed form.
         """
-        _, treedef = _trees.flatten(params)
-        spread = _trees.spread(metric, params)
-        by_leaf = iter(_trees.align("prox", "metric", spread, params, treedef))
+        _, treedef = trees.flatten(params)
+        spread = trees.spread(metric, params)
+        by_leaf = iter(trees.align("prox", "metric", spread, params, treedef))
 
         def one(z: Array, terms: list[Term]) -> Array:
-            return _prox(z, terms, _as(next(by_leaf), z))
+            wide = z.astype(trees.widened(z.dtype))
+            return _prox(wide, terms, _as(next(by_leaf), wide)).astype(z.dtype)
 
         return self._map(one, params, skip=lambda: next(by_leaf))
 
@@ -96,7 +98,7 @@ class Regularizer:
         return Regularizer(
             tuple(
                 dataclasses.replace(
-                    term, where=where if term.where is everything else term.where & where
+                    term, where=where if term.where == everything else term.where & where
                 )
                 for term in self.terms
             )
@@ -106,7 +108,7 @@ class Regularizer:
         """The regulariser at the update number ``count``: schedules become values."""
         return Regularizer(
             tuple(
-                dataclasses.replace(term, strength=_hyperparams.at(term.strength, count))
+                dataclasses.replace(term, strength=value_at(term.strength, count))
                 for term in self.terms
             )
         )
@@ -117,11 +119,11 @@ class Regularizer:
         Raises:
           ValueError: a selector matches no leaf; lists the paths there are.
         """
-        everywhere = [True] * len(_trees.flatten(params)[0])
+        everywhere = [True] * len(trees.flatten(params)[0])
         return [
             everywhere
-            if term.where is everything
-            else _trees.flatten(resolve_mask(term.where, params))[0]
+            if term.where == everything
+            else trees.flatten(resolve_mask(term.where, params))[0]
             for term in self.terms
         ]
 
@@ -136,7 +138,7 @@ class Regularizer:
         return Regularizer(self.terms + other.terms)
 
     def __mul__(self, factor: ScalarOrSchedule) -> "Regularizer":
-        _hyperparams.check("Regularizer", factor=(factor, "[0, inf)"))
+        numbers.check("Regularizer", factor=(factor, "[0, inf)"))
         return self.scaled(factor)
 
     __rmul__ = __mul__
@@ -169,8 +171,8 @@ class Regularizer:
             raise ValueError(
                 f"{self!r} has a schedule for a strength: take its value at a step, R.at(step)."
             )
-        _trees.check_inexact("Regularizer", params)
-        leaves, treedef = _trees.flatten(params)
+        trees.check_inexact("Regularizer", params)
+        leaves, treedef = trees.flatten(params)
         masks = self.masks(params)
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
@@ -191,13 +193,14 @@ def _as(value: ArrayLike, x: Array) -> Array:
 
 def _times(strength: ScalarOrSchedule, factor: ScalarOrSchedule) -> ScalarOrSchedule:
     if callable(strength) or callable(factor):
-        return lambda count: _hyperparams.at(strength, count) * _hyperparams.at(factor, count)
+        return lambda count: value_at(strength, count) * value_at(factor, count)
     return strength * factor
 
 
-@jax.jit
-def _grad(x: Array, terms: list[Term]) -> Array:
-    slopes = [_as(term.strength, x) * term.penalty.grad(x) for term in terms]
+@functools.partial(jax.jit, static_argnames="exact")
+def _grad(x: Array, terms: list[Term], exact: bool) -> Array:
+    strengths = [_as(term.strength, x) if exact else term.strength for term in terms]
+    slopes = [s * term.penalty.grad(x) for s, term in zip(strengths, terms, strict=True)]
     return sum(slopes[1:], slopes[0]) if slopes else jnp.zeros_like(x)
 
 
@@ -243,9 +246,3 @@ def require_regularizer(who: str, regularizer: Any) -> None:
         raise TypeError(
             f"{who}: expected a regulariser such as regopt_jax.l1(1e-4), got {regularizer!r}.{hint}"
         )
-
-
-def of_penalty(who: str, penalty: Penalty, strength: ScalarOrSchedule) -> Regularizer:
-    """A regulariser of one penalty on all leaves, its strength checked."""
-    _hyperparams.check(who, strength=(strength, "[0, inf)"))
-    return Regularizer((Term(strength, penalty, everything),))

@@ -5,23 +5,20 @@ projection, whatever the strength. Only ``proximal`` can place it: there is no g
 """
 
 import dataclasses
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax.projections
 
-from regopt_jax import _hyperparams
-from regopt_jax._trees import Array, ArrayLike, abs_sq
-from regopt_jax.regularizers.base import Regularizer, of_penalty
+from regopt_jax._core import Array, ArrayLike, abs_sq, numbers
+from regopt_jax._core.decorator import numeric
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty, require_scalar
+from regopt_jax.regularizers.penalty import penalty
 
 
-class _Indicator(Penalty):
+class _Indicator(Penalty, indicator=True, flat=True):
     """0 on a set, infinite outside; subclasses give the Euclidean projection."""
-
-    indicator: ClassVar[bool] = True
-    flat: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         """The nearest point of the set."""
@@ -53,11 +50,8 @@ class _Indicator(Penalty):
 
 
 @dataclasses.dataclass(frozen=True)
-class Nonnegative(_Indicator):
+class Nonnegative(_Indicator, separable=True, convex=True):
     """x ≥ 0."""
-
-    separable: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
         return other.even
@@ -67,28 +61,21 @@ class Nonnegative(_Indicator):
 
 
 @dataclasses.dataclass(frozen=True)
-class Box(_Indicator):
+class Box(_Indicator, separable=True, convex=True):
     """low ≤ x ≤ high."""
 
     low: float
     high: float
-
-    separable: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         return optax.projections.projection_box(z, self.low, self.high)
 
 
 @dataclasses.dataclass(frozen=True)
-class L2Ball(_Indicator):
+class L2Ball(_Indicator, convex=True, even=True, radial=True):
     """‖x‖₂ ≤ radius."""
 
     radius: float
-
-    convex: ClassVar[bool] = True
-    even: ClassVar[bool] = True
-    radial: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         norm = jnp.sqrt(jnp.sum(abs_sq(z)))
@@ -96,25 +83,20 @@ class L2Ball(_Indicator):
 
 
 @dataclasses.dataclass(frozen=True)
-class L1Ball(_Indicator):
+class L1Ball(_Indicator, convex=True, even=True):
     """‖x‖₁ ≤ radius."""
 
     radius: float
-
-    convex: ClassVar[bool] = True
-    even: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         return optax.projections.projection_l1_ball(z.ravel(), self.radius).reshape(z.shape)
 
 
 @dataclasses.dataclass(frozen=True)
-class Simplex(_Indicator):
+class Simplex(_Indicator, convex=True):
     """x ≥ 0, Σ x = total."""
 
     total: float
-
-    convex: ClassVar[bool] = True
 
     def project(self, z: Array) -> Array:
         return optax.projections.projection_simplex(z.ravel(), self.total).reshape(z.shape)
@@ -138,9 +120,10 @@ def nonnegative() -> Regularizer:
     >>> nonnegative().prox(jnp.array([2.0, -0.5])).tolist()
     [2.0, 0.0]
     """
-    return of_penalty("nonnegative", Nonnegative(), 1.0)
+    return penalty(Nonnegative(), name="nonnegative")
 
 
+@numeric
 def box(low: float, high: float) -> Regularizer:
     """Weights between ``low`` and ``high``, in any metric.
 
@@ -155,10 +138,11 @@ def box(low: float, high: float) -> Regularizer:
     >>> box(-1.0, 1.0).prox(jnp.array([2.0, -0.5])).tolist()
     [1.0, -0.5]
     """
-    _hyperparams.check("box", high=(high, f"[{low}, inf]"))
-    return of_penalty("box", Box(low, high), 1.0)
+    numbers.check("box", high=(high, f"[{low}, inf]"))
+    return penalty(Box(low, high), name="box")
 
 
+@numeric
 def l2_ball(radius: float = 1.0) -> Regularizer:
     """Each array with a Euclidean norm of at most ``radius``, in a scalar metric.
 
@@ -172,10 +156,11 @@ def l2_ball(radius: float = 1.0) -> Regularizer:
     >>> l2_ball(5.0).prox(jnp.array([6.0, 8.0])).tolist()
     [3.0, 4.0]
     """
-    _hyperparams.check("l2_ball", radius=(radius, "(0, inf)"))
-    return of_penalty("l2_ball", L2Ball(radius), 1.0)
+    numbers.check("l2_ball", radius=(radius, "(0, inf)"))
+    return penalty(L2Ball(radius), name="l2_ball")
 
 
+@numeric
 def l1_ball(radius: float = 1.0) -> Regularizer:
     """Each array with a sum of magnitudes of at most ``radius``, in a scalar metric.
 
@@ -189,10 +174,11 @@ def l1_ball(radius: float = 1.0) -> Regularizer:
     >>> l1_ball(1.0).prox(jnp.array([2.0, 0.5])).tolist()
     [1.0, 0.0]
     """
-    _hyperparams.check("l1_ball", radius=(radius, "(0, inf)"))
-    return of_penalty("l1_ball", L1Ball(radius), 1.0)
+    numbers.check("l1_ball", radius=(radius, "(0, inf)"))
+    return penalty(L1Ball(radius), name="l1_ball")
 
 
+@numeric
 def simplex(total: float = 1.0) -> Regularizer:
     """Each array nonnegative with the sum ``total``, in a scalar metric.
 
@@ -206,8 +192,8 @@ def simplex(total: float = 1.0) -> Regularizer:
     >>> simplex().prox(jnp.array([1.0, 1.0])).tolist()
     [0.5, 0.5]
     """
-    _hyperparams.check("simplex", total=(total, "(0, inf)"))
-    return of_penalty("simplex", Simplex(total), 1.0)
+    numbers.check("simplex", total=(total, "(0, inf)"))
+    return penalty(Simplex(total), name="simplex")
 
 
 def unit_columns() -> Regularizer:
@@ -219,4 +205,4 @@ def unit_columns() -> Regularizer:
     >>> unit_columns().prox(jnp.array([[3.0, 0.0], [4.0, 2.0]])).tolist()
     [[0.6000000238418579, 0.0], [0.800000011920929, 1.0]]
     """
-    return of_penalty("unit_columns", UnitColumns(), 1.0)
+    return penalty(UnitColumns(), name="unit_columns")

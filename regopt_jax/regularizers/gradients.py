@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._states import WeightDecaySchedule
-from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.combine.masked import masked
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, transformation, trees
+from regopt_jax._core.lift import Step, leafwise, unit_metric
+from regopt_jax._core.optax_states import WeightDecaySchedule
+from regopt_jax._core.protocol import GradientTransformation
+from regopt_jax._core.tolerance import strict
+from regopt_jax.combine import Mask, masked
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.regularizers.norms import l2
 
@@ -54,6 +53,7 @@ def penalize(
     return penalized
 
 
+@transformation()
 def coupled(regularizer: Regularizer) -> GradientTransformation:
     r"""Add the regulariser's gradient to the loss's, :math:`g + ∇R(W)`.
 
@@ -70,9 +70,10 @@ def coupled(regularizer: Regularizer) -> GradientTransformation:
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     2.0
     """
-    return _add_gradient("coupled", regularizer, {})
+    return _adding("coupled", regularizer)
 
 
+@transformation()
 def decoupled(regularizer: Regularizer, *, cautious: bool = False) -> GradientTransformation:
     r"""Add the regulariser's gradient to the step's direction, :math:`u + ∇R(W)`.
 
@@ -94,9 +95,10 @@ def decoupled(regularizer: Regularizer, *, cautious: bool = False) -> GradientTr
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     2.0
     """
-    return _add_gradient("decoupled", regularizer, {"cautious": True} if cautious else {})
+    return _adding("decoupled", regularizer, cautious)
 
 
+@transformation(weight_decay="[0, inf)")
 def add_decayed_weights(
     weight_decay: ScalarOrSchedule = 0.0, mask: Mask | None = None
 ) -> GradientTransformation:
@@ -114,9 +116,9 @@ def add_decayed_weights(
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     2.0
     """
-    _hyperparams.check("add_decayed_weights", weight_decay=(weight_decay, "[0, inf)"))
-    tx = decoupled(l2(weight_decay)).named("add_decayed_weights", weight_decay=weight_decay)
-    return tx if mask is None else masked(tx, mask)
+    if mask is not None:
+        return masked(add_decayed_weights(weight_decay), mask).named("masked")
+    return decoupled(l2(weight_decay))
 
 
 def _require_gradient(who: str, regularizer: Regularizer) -> None:
@@ -129,38 +131,25 @@ def _require_gradient(who: str, regularizer: Regularizer) -> None:
         )
 
 
-def _add_gradient(
-    name: str, regularizer: Regularizer, options: dict[str, Any]
-) -> GradientTransformation:
+def _adding(name: str, regularizer: Regularizer, cautious: bool = False) -> GradientTransformation:
     _require_gradient(name, regularizer)
 
-    def init(params: PyTree) -> Any:
-        _trees.check_inexact(name, params)
-        regularizer.masks(params)
-        counter = WeightDecaySchedule(jnp.zeros([], jnp.int32))
-        return counter if regularizer.scheduled else optax.EmptyState()
+    def slopes(step: Step) -> list[Any]:
+        now = regularizer if step.count is None else regularizer.at(step.count)
+        return trees.flatten(now.grad(step.params))[0]
 
-    @jax.jit
-    def add(u: Array, g: Array) -> Array:
-        return u + (jnp.where(u * g >= 0, g, 0) if options.get("cautious") else g)
+    def add(u: Array, p: Array, slope: Array) -> Array:
+        slope = slope.astype(u.dtype) if strict() else slope
+        return u + (jnp.where(u * slope >= 0, slope, 0) if cautious else slope)
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **_: Any
-    ) -> tuple[PyTree, Any]:
-        if params is None:
-            raise _trees.params_needed(name, updates)
-        now = regularizer
-        if regularizer.scheduled:
-            now = regularizer.at(state.count)
-            state = WeightDecaySchedule(optax.safe_increment(state.count))
-        return _trees.map_leaves(name, add, updates, parameters=now.grad(params)), state
-
-    return GradientTransformation(
-        init,
-        update,
-        name=name,
+    return leafwise(
+        add,
         role="regularizer",
-        hyperparams={"regularizer": regularizer, **options},
+        state=WeightDecaySchedule if regularizer.scheduled else optax.EmptyState,
+        each=slopes,
+        metric=unit_metric,
+        masks=regularizer.masks,
+        check=lambda _, params: regularizer.masks(params),
+        needs_params=True,
         elementwise=all(term.penalty.separable for term in regularizer.terms),
-        metric=lambda state, params: _trees.ones(params),
     )

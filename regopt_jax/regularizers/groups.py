@@ -6,32 +6,28 @@ group is zero as L1 has one where an element is.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import Array, ArrayLike, abs_sq
-from regopt_jax.regularizers.base import Regularizer, of_penalty
+from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule, abs_sq, numbers
+from regopt_jax._core.decorator import numeric
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.norms import l1
 from regopt_jax.regularizers.penalties import Penalty
+from regopt_jax.regularizers.penalty import penalty
 
 Labelling = Callable[[tuple[int, ...]], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class GroupLasso(Penalty):
+class GroupLasso(Penalty, even=True, convex=True, radial=True):
     """r(x) = Σ_g w_g ‖x_g‖₂, the groups the indices along some axes or given by labels."""
 
-    axis: tuple[int, ...]
-    labels: Labelling | None
-    size_weighted: bool
-
-    even: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
-    radial: ClassVar[bool] = True
+    axis: tuple[int, ...] = (-1,)
+    labels: Labelling | None = None
+    size_weighted: bool = False
 
     def value(self, x: Array) -> Array:
         sizes, norms = self._weights(x), self._norms(x)
@@ -137,6 +133,7 @@ def _ratio(t: Array, ridge: Array) -> Array:
     return jnp.where(ridge == 0, 1, t / _safe(t + ridge))
 
 
+@numeric
 def group_lasso(
     strength: ScalarOrSchedule,
     axis: int | Sequence[int] = -1,
@@ -171,10 +168,11 @@ def group_lasso(
     >>> group_lasso(1.0).prox(kernel).tolist()
     [[2.4000000953674316, 0.0], [3.200000047683716, 0.0]]
     """
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    return of_penalty("group_lasso", GroupLasso(axes, labels, size_weighted), strength)
+    axes = numbers.axes("group_lasso", "axis", axis)
+    return penalty(GroupLasso(axes, labels, size_weighted), strength, name="group_lasso")
 
 
+@numeric
 def sparse_group_lasso(
     l1_strength: ScalarOrSchedule,
     group_strength: ScalarOrSchedule,

@@ -9,19 +9,16 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import Array, ArrayLike
-from regopt_jax.regularizers.base import Regularizer, of_penalty
+from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
+from regopt_jax._core.decorator import numeric
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
+from regopt_jax.regularizers.penalty import penalty
 
 
 @dataclasses.dataclass(frozen=True)
-class L0(Penalty):
+class L0(Penalty, flat=True, even=True, separable=True):
     """r(x) = the number of elements that are not zero."""
-
-    flat: ClassVar[bool] = True
-    even: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(x != 0).astype(x.real.dtype)
@@ -33,12 +30,10 @@ class L0(Penalty):
         return jnp.where(jnp.abs(z) > jnp.sqrt(2 * strength / metric), z, 0)
 
 
-class _Power(Penalty):
+class _Power(Penalty, even=True, separable=True):
     """r(x) = Σ |x|^q."""
 
     exponent: ClassVar[float]
-    even: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.abs(x) ** self.exponent)
@@ -81,6 +76,7 @@ class LTwoThirds(_Power):
         return jnp.where(solved, jnp.sign(z) * root, jnp.where(kept, z, 0))
 
 
+@numeric
 def l0(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ\,\#\{i : w_i ≠ 0\}`, whose proximal map is hard thresholding.
 
@@ -98,9 +94,10 @@ def l0(strength: ScalarOrSchedule) -> Regularizer:
     >>> l0(0.5).prox(jnp.array([2.0, 0.75])).tolist()
     [2.0, 0.0]
     """
-    return of_penalty("l0", L0(), strength)
+    return penalty(L0(), strength, name="l0")
 
 
+@numeric
 def l_half(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \sum_i |w_i|^{1/2}`.
 
@@ -120,9 +117,10 @@ def l_half(strength: ScalarOrSchedule) -> Regularizer:
     >>> [round(x, 4) for x in l_half(0.5).prox(jnp.array([2.0, 0.5])).tolist()]
     [1.8144, 0.0]
     """
-    return of_penalty("l_half", LHalf(), strength)
+    return penalty(LHalf(), strength, name="l_half")
 
 
+@numeric
 def l_two_thirds(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \sum_i |w_i|^{2/3}`.
 
@@ -145,4 +143,4 @@ def l_two_thirds(strength: ScalarOrSchedule) -> Regularizer:
     >>> [round(x, 4) for x in l_two_thirds(0.5).prox(jnp.array([2.0, 0.5])).tolist()]
     [1.7219, 0.0]
     """
-    return of_penalty("l_two_thirds", LTwoThirds(), strength)
+    return penalty(LTwoThirds(), strength, name="l_two_thirds")

@@ -1,24 +1,19 @@
 """Convex penalties that sum over elements: L1, L2, the elastic net, Huber's L1."""
 
 import dataclasses
-from typing import ClassVar
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import Array, ArrayLike, abs_sq
-from regopt_jax.regularizers.base import Regularizer, of_penalty
+from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule, abs_sq, numbers
+from regopt_jax._core.decorator import numeric
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
+from regopt_jax.regularizers.penalty import penalty
 
 
 @dataclasses.dataclass(frozen=True)
-class L1(Penalty):
+class L1(Penalty, even=True, separable=True, convex=True):
     """r(x) = ‖x‖₁."""
-
-    even: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
         return other.radial or (other.separable and other.indicator)
@@ -34,13 +29,8 @@ class L1(Penalty):
 
 
 @dataclasses.dataclass(frozen=True)
-class SquaredL2(Penalty):
+class SquaredL2(Penalty, quadratic=True, even=True, separable=True, convex=True):
     """r(x) = ½‖x‖²."""
-
-    quadratic: ClassVar[bool] = True
-    even: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return 0.5 * jnp.sum(abs_sq(x))
@@ -53,14 +43,10 @@ class SquaredL2(Penalty):
 
 
 @dataclasses.dataclass(frozen=True)
-class HuberL1(Penalty):
+class HuberL1(Penalty, even=True, separable=True, convex=True):
     """r(x) = Σ x²/2δ where |x| ≤ δ, |x| - δ/2 elsewhere."""
 
     delta: float
-
-    even: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
-    convex: ClassVar[bool] = True
 
     def precedes(self, other: Penalty) -> bool:
         return other.separable and other.indicator
@@ -79,6 +65,7 @@ class HuberL1(Penalty):
         return jnp.where(jnp.abs(z) <= self.delta + threshold, shrunk, z - threshold * jnp.sign(z))
 
 
+@numeric
 def l1(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \lVert W \rVert_1`, whose proximal map sets small weights to exactly zero.
 
@@ -96,9 +83,10 @@ def l1(strength: ScalarOrSchedule) -> Regularizer:
     >>> l1(0.5).prox(jnp.array([2.0, 0.25])).tolist()
     [1.5, 0.0]
     """
-    return of_penalty("l1", L1(), strength)
+    return penalty(L1(), strength, name="l1")
 
 
+@numeric
 def l2(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = \tfrac{λ}{2} \lVert W \rVert_2^2`, whose gradient is :math:`λW`.
 
@@ -116,9 +104,10 @@ def l2(strength: ScalarOrSchedule) -> Regularizer:
     >>> l2(0.5).grad(jnp.array([2.0, -4.0])).tolist()
     [1.0, -2.0]
     """
-    return of_penalty("l2", SquaredL2(), strength)
+    return penalty(SquaredL2(), strength, name="l2")
 
 
+@numeric
 def elastic_net(l1_strength: ScalarOrSchedule, l2_strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ_1 \lVert W \rVert_1 + \tfrac{λ_2}{2} \lVert W \rVert_2^2`.
 
@@ -136,14 +125,13 @@ def elastic_net(l1_strength: ScalarOrSchedule, l2_strength: ScalarOrSchedule) ->
     >>> elastic_net(0.5, 1.0).prox(jnp.array([2.5, 0.25])).tolist()
     [1.0, 0.0]
     """
-    _hyperparams.check(
-        "elastic_net",
-        l1_strength=(l1_strength, "[0, inf)"),
-        l2_strength=(l2_strength, "[0, inf)"),
+    numbers.check(
+        "elastic_net", l1_strength=(l1_strength, "[0, inf)"), l2_strength=(l2_strength, "[0, inf)")
     )
     return l1(l1_strength) + l2(l2_strength)
 
 
+@numeric
 def huber_l1(strength: ScalarOrSchedule, delta: float) -> Regularizer:
     r"""L1 made smooth at zero: :math:`R(W) = λ \sum_i h_δ(w_i)`, Huber's function.
 
@@ -162,5 +150,5 @@ def huber_l1(strength: ScalarOrSchedule, delta: float) -> Regularizer:
     >>> huber_l1(1.0, delta=0.5).grad(jnp.array([0.25, -3.0])).tolist()
     [0.5, -1.0]
     """
-    _hyperparams.check("huber_l1", delta=(delta, "(0, inf)"))
-    return of_penalty("huber_l1", HuberL1(delta), strength)
+    numbers.check("huber_l1", delta=(delta, "(0, inf)"))
+    return penalty(HuberL1(delta), strength, name="huber_l1")

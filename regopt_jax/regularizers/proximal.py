@@ -1,17 +1,22 @@
 r"""Acting after the step: the proximal map, and weights kept on a sphere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _trees, _vectors
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._trees import Array, PyTree
-from regopt_jax.combine.select import Mask, everything, refuse_strings, resolve_mask
+from regopt_jax._core import Array, PyTree, as_transformation, transformation, trees, vectors, wrap
+from regopt_jax._core.derived import holds_back
+from regopt_jax._core.modes import Mode
+from regopt_jax._core.nature import SAME, Chain, Change, Rule, fields
+from regopt_jax._core.protocol import GradientTransformation
+from regopt_jax._core.wrap import map_parts, with_parts
+from regopt_jax.combine import chain, masked
+from regopt_jax.combine.select import Mask, everything, refuse_strings, resolve_mask, split
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
+from regopt_jax.transforms.identity import identity
 
 
 class ProximalState(NamedTuple):
@@ -21,6 +26,7 @@ class ProximalState(NamedTuple):
     inner_state: Any
 
 
+@transformation()
 def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> GradientTransformation:
     r"""Take the step, then the proximal map in the metric of the step.
 
@@ -51,18 +57,16 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     [0.8999999761581421, 0.0]
     """
     require_regularizer("proximal", regularizer)
-    inner = adopt(tx)
+    inner = as_transformation(tx)
     gated = _inside_gate(inner, lambda part: proximal(part, regularizer))
     if gated is not None:
-        return gated
+        return gated.named(gated.name)
     metric_of = inner.metric
     if metric_of is None:
         raise ValueError(
             f"proximal: {_without_metric(inner)} has no metric, so the proximal map after it is "
             "not known. Use a chain of regopt_jax's transformations."
         )
-
-    across = not all(term.penalty.separable for term in regularizer.terms)
 
     def init(params: PyTree) -> Any:
         regularizer.masks(params)
@@ -72,35 +76,28 @@ def proximal(tx: optax.GradientTransformation, regularizer: Regularizer) -> Grad
     def inner_state_of(state: Any) -> Any:
         return state.inner_state if regularizer.scheduled else state
 
-    def land(grads: PyTree, state: Any, params: PyTree, extra: dict[str, Any]) -> Any:
-        moved, after = _moved("proximal", inner, grads, inner_state_of(state), params, extra)
+    def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
+        own = state.inner_state if regularizer.scheduled else state
+        moved, after = _moved("proximal", inner, updates, own, params, extra)
         now = regularizer.at(state.count) if regularizer.scheduled else regularizer
-        target = now.prox(moved, metric_of(after, params))
+        out = mode.reach("proximal", now.prox(moved, metric_of(after, params)), params)
         if regularizer.scheduled:
             after = ProximalState(optax.safe_increment(state.count), after)
-        return target, after
+        return out, after
 
-    update, in_place = _landing("proximal", land)
-
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return proximal(new, regularizer)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="proximal",
-        role="composite",
-        hyperparams={"regularizer": regularizer},
-        elementwise=inner.elementwise and not across,
-        metric=lambda state, params: metric_of(inner_state_of(state), params),
-        in_place=in_place,
-        composition=Composition(
-            (inner,), (inner.name,), lambda s: (inner_state_of(s),), rebuild, across=across
-        ),
+    return wrap(
+        inner,
+        init=init,
+        run=run,
+        lens=fields("inner_state") if regularizer.scheduled else SAME,
+        mixes=not all(term.penalty.separable for term in regularizer.terms),
+        metric="inner",
+        masks=regularizer.masks,
+        count=(lambda state: state.count) if regularizer.scheduled else None,
     )
 
 
+@transformation()
 def constant_norm(
     tx: optax.GradientTransformation, where: Mask = everything
 ) -> GradientTransformation:
@@ -126,46 +123,37 @@ def constant_norm(
     [0.0, 1.0]
     """
     refuse_strings("constant_norm", where)
-    inner = adopt(tx)
+    inner = as_transformation(tx)
     gated = _inside_gate(inner, lambda part: constant_norm(part, where))
     if gated is not None:
-        return gated
+        return gated.named(gated.name)
 
     def rescaled(moved: Array, p: Array, kept: bool) -> Array:
         if not kept:
             return moved
-        before, after = _vectors.global_norm(p), _vectors.global_norm(moved)
+        before, after = vectors.global_norm(p), vectors.global_norm(moved)
         ratio = jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)
         return moved * ratio.astype(moved.dtype)
 
-    def land(grads: PyTree, state: Any, params: PyTree, extra: dict[str, Any]) -> Any:
-        moved, state = _moved("constant_norm", inner, grads, state, params, extra)
-        mask = jax.tree.broadcast(resolve_mask(where, params), params)
-        target = _trees.map_leaves(
-            "constant_norm", rescaled, moved, parameters=params, mask=mask, broadcast=("mask",)
-        )
-        return target, state
-
-    update, in_place = _landing("constant_norm", land)
-
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return constant_norm(new, where)
+    def masks(params: PyTree) -> list[list[Any]]:
+        each, below, _ = split("constant_norm", "mask", resolve_mask(where, params), params)
+        leaves = [trees.flatten(subtree)[0] for subtree in below]
+        return [[keep for keep, own in zip(each, leaves, strict=True) for _ in own]]
 
     def init(params: PyTree) -> Any:
-        resolve_mask(where, params)
+        masks(params)
         return inner.init(params)
 
-    return GradientTransformation(
-        init,
-        update,
-        name="constant_norm",
-        role="composite",
-        hyperparams={} if where is everything else {"where": where},
-        metric=inner.metric,
-        in_place=in_place,
-        composition=Composition((inner,), (inner.name,), lambda s: (s,), rebuild, across=True),
-    )
+    def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
+        name = "constant_norm"
+        moved, state = _moved(name, inner, updates, state, params, extra)
+        kept = trees.flatten(params)[1].unflatten(*masks(params))
+        target = trees.map_leaves(
+            name, rescaled, moved, parameters=params, mask=kept, broadcast=("mask",)
+        )
+        return mode.reach(name, target, params), state
+
+    return wrap(inner, init=init, run=run, mixes=True, metric="inner", masks=masks)
 
 
 def _moved(
@@ -173,54 +161,48 @@ def _moved(
     inner: GradientTransformation,
     grads: PyTree,
     state: Any,
-    params: PyTree,
-    extra: dict[str, Any],
+    params: PyTree | None,
+    extra: Any,
 ) -> tuple[PyTree, Any]:
     """The parameters after the step of ``inner``, ``None`` where it takes none."""
+    if params is None:
+        raise trees.params_needed(name, grads)
     steps, state = inner.update(grads, state, params, **extra)
-    return _trees.map_leaves(name, jnp.add, steps, parameters=params), state
+    return trees.map_leaves(name, jnp.add, steps, parameters=params), state
 
 
-def _landing(name: str, land: Callable[..., tuple[PyTree, Any]]) -> tuple[Callable[..., Any], ...]:
-    """``update`` and ``in_place`` from where a step lands.
+def _inside_gate(tx: GradientTransformation, place: Change) -> GradientTransformation | None:
+    """``place`` applied inside the gates that end ``tx``, if some do.
 
-    ``land(grads, state, params, extra_args) -> (target, state)``.
+    A gate may hold a step back, and with it whatever belongs to the step. Where a mask or
+    labels select what a gate steps, the other leaves get a place of their own.
     """
-
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
-    ) -> tuple[PyTree, Any]:
-        if params is None:
-            raise _trees.params_needed(name, updates)
-        target, state = land(updates, state, params, extra_args)
-        return _trees.map_leaves(name, jnp.subtract, target, parameters=params), state
-
-    def in_place(
-        grads: PyTree, state: Any, params: PyTree, **extra_args: Any
-    ) -> tuple[PyTree, Any]:
-        target, state = land(grads, state, params, extra_args)
-        return _vectors.replaced(params, target), state
-
-    return update, in_place
-
-
-def _inside_gate(
-    tx: GradientTransformation,
-    place: Callable[[GradientTransformation], GradientTransformation],
-) -> GradientTransformation | None:
-    """``place`` applied inside the gate that ends ``tx``, if one does.
-
-    A gate may hold a step back, and with it whatever belongs to the step.
-    """
-    if tx.composition is None or not tx.parts:
+    nature = tx.nature
+    if isinstance(nature, Rule) or not holds_back(nature):
         return None
-    if tx.composition.gate:
-        return tx.composition.map(place)
-    *before, last = tx.parts
-    if tx.composition.sequential and all(part.role == "gradient" for part in before):
-        ended = _inside_gate(last, place)
-        return None if ended is None else tx.composition.rebuild([*before, ended])
-    return None
+    if isinstance(nature, Chain):
+        *before, last = tx.parts
+        ended = _inside_gate(last, place) if _filter(before) else None
+        return None if ended is None else with_parts(tx, [*before, ended])
+    if nature.holds or nature.edit is not None:
+        return map_parts(tx, place)
+    if not nature.selects:
+        return None
+    inside = map_parts(tx, place)
+    if len(tx.parts) > 1:
+        return inside
+
+    def others(tree: PyTree) -> PyTree:
+        assert nature.sees is not None
+        hidden = trees.overlaid(jax.tree.map(lambda _: False, tree), *nature.sees(tree))
+        return jax.tree.map(lambda x: x is False, hidden)
+
+    return chain(inside, masked(place(identity()), others))
+
+
+def _filter(parts: Sequence[GradientTransformation]) -> bool:
+    """Whether parts change the gradient only, which a gate after them then accumulates."""
+    return all(part.roles <= {"gradient"} for part in parts)
 
 
 def _without_metric(tx: GradientTransformation) -> str:

@@ -3,25 +3,25 @@
 import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import jax
 import optax
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.combine.select import Mask
+from regopt_jax._core import ArrayLike, GradientTransformation, as_transformation, transformation
+from regopt_jax._core.nature import Chain, Change, Rule, Wrapper
+from regopt_jax._core.wrap import map_parts, with_parts
+from regopt_jax.combine import Mask, chain
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.regularizers.gradients import coupled, decoupled
 from regopt_jax.regularizers.norms import SquaredL2
 from regopt_jax.regularizers.proximal import constant_norm, proximal
-from regopt_jax.transforms.scale import signed_factor
 
 Placement = Literal["coupled", "decoupled", "independent", "cautious", "proximal", "constant_norm"]
 Position = tuple[int, ...]
 
 
+@transformation(peak="(0, inf) or None")
 def regularize(
     tx: optax.GradientTransformation,
     regularizer: Regularizer,
@@ -61,8 +61,7 @@ def regularize(
     ['scale_by_adam', 'decoupled', 'scale_by_learning_rate']
     """
     require_regularizer("regularize", regularizer)
-    _hyperparams.check("regularize", peak=(peak, "(0, inf) or None"))
-    places: dict[str, Callable[[GradientTransformation], GradientTransformation]] = {
+    places: dict[str, Change] = {
         "coupled": lambda part: _couple(part, regularizer),
         "decoupled": lambda part: _decouple(part, regularizer, "decoupled", None),
         "independent": lambda part: _decouple(part, regularizer, "independent", peak),
@@ -70,18 +69,25 @@ def regularize(
         "proximal": lambda part: proximal(part, regularizer),
         "constant_norm": lambda part: constant_norm(part, _only_l2(regularizer)),
     }
-    if how not in places:
+    if not isinstance(how, str) or how not in places:
         raise ValueError(f"regularize: how must be one of {sorted(places)}, got {how!r}.")
-    part = adopt(tx)
+    part, place = as_transformation(tx), places[how]
     after_step = how in ("proximal", "constant_norm")
-    if not after_step and part.composition and not part.composition.sequential:
-        if how == "independent" and peak is None and part.composition.edit is not None:
-            raise ValueError(
-                "regularize: independent decay under an injected learning rate needs peak=, the "
-                "learning rate to be relative to."
-            )
-        return part.composition.map(lambda inner: regularize(inner, regularizer, how, peak=peak))
-    return places[how](part)
+    needs_peak = how == "independent" and peak is None
+    new = place(part) if after_step else _enter(part, place, needs_peak)
+    return new.named(new.name)
+
+
+def _enter(tx: GradientTransformation, place: Change, needs_peak: bool = False) -> Any:
+    """``place`` applied to a chain or a primitive, inside the wrappers around it."""
+    if not isinstance(tx.nature, Wrapper):
+        return place(tx)
+    if needs_peak and tx.nature.in_force is not None:
+        raise ValueError(
+            "regularize: independent decay under an injected learning rate needs peak=, the "
+            "learning rate to be relative to."
+        )
+    return map_parts(tx, lambda part: _enter(part, place, needs_peak))
 
 
 def _only_l2(regularizer: Regularizer) -> Mask:
@@ -94,23 +100,39 @@ def _only_l2(regularizer: Regularizer) -> Mask:
     return functools.reduce(operator.or_, [term.where for term in regularizer.terms])
 
 
+def _factor(sizes: Sequence[GradientTransformation], count: ArrayLike) -> Any:
+    """What parts that set the size of a step multiply update number ``count`` by."""
+
+    def one(part: GradientTransformation) -> Any:
+        assert isinstance(part.nature, Rule)
+        if part.nature.factor is None:
+            raise ValueError(f"regularize: what {part!r} multiplies by is not known.")
+        return part.nature.factor(jax.tree.map(lambda _: count, part.init(())))
+
+    return functools.reduce(operator.mul, map(one, sizes), 1.0)
+
+
+def _scheduled(sizes: Sequence[GradientTransformation]) -> bool:
+    return any(isinstance(part.nature, Rule) and part.nature.count for part in sizes)
+
+
 def _peak(tx: GradientTransformation, peak: float | None) -> ArrayLike:
     if peak is not None:
         return peak
-    sizes = [part.hyperparams for _, part in _primitives(tx) if part.role == "step_size"]
-    if any(callable(value) for size in sizes for value in size.values()):
+    sizes = [part for _, part in _primitives(tx) if part.role == "step_size"]
+    if _scheduled(sizes):
         raise ValueError(
             "regularize: independent decay under a schedule needs peak=, the schedule's largest "
             "value, to be relative to."
         )
-    return abs(functools.reduce(operator.mul, [signed_factor(size, 0) for size in sizes], 1.0))
+    return abs(_factor(sizes, 0))
 
 
 def _primitives(
     tx: GradientTransformation, position: Position = ()
 ) -> Iterator[tuple[Position, GradientTransformation]]:
     """The parts of nested chains in the order in which they run, with their positions."""
-    if tx.composition is None or not tx.composition.sequential:
+    if not isinstance(tx.nature, Chain):
         yield position, tx
         return
     for i, part in enumerate(tx.parts):
@@ -126,19 +148,20 @@ def _edit(
     if not position:
         new = change(tx)
         return new[0] if len(new) == 1 else chain(*new)
-    assert tx.composition is not None
     index, *deeper = position
     old = tx.parts[index]
     inside = [_edit(old, tuple(deeper), change)] if deeper else change(old)
-    parts = [*tx.parts[:index], *inside, *tx.parts[index + 1 :]]
-    return tx.composition.rebuild(parts).named(tx.name, **tx.hyperparams)
+    return with_parts(tx, [*tx.parts[:index], *inside, *tx.parts[index + 1 :]])
 
 
 def _couple(tx: GradientTransformation, regularizer: Regularizer) -> GradientTransformation:
+    def couple(part: GradientTransformation) -> GradientTransformation:
+        return _couple(part, regularizer)
+
     for position, part in _primitives(tx):
         if part.roles != {"gradient"}:
-            if part.composition and part.composition.gate:
-                return _edit(tx, position, lambda gate: [regularize(gate, regularizer, "coupled")])
+            if isinstance(part.nature, Wrapper) and part.nature.holds:
+                return _edit(tx, position, lambda gate: [_enter(gate, couple)])
             return _edit(tx, position, lambda first: [coupled(regularizer), first])
     raise ValueError(
         f"regularize: {tx.name} only filters the gradient; it neither preconditions nor sets a "
@@ -152,10 +175,14 @@ def _decouple(
     parts = list(_primitives(tx))
     preconditions = [i for i, (_, part) in enumerate(parts) if "precondition" in part.roles]
     sizes = [i for i, (_, part) in enumerate(parts) if "step_size" in part.roles]
-    wrapped = [parts[i] for i in sizes if parts[i][1].composition]
+    wrapped = [parts[i][0] for i in sizes if parts[i][1].parts]
     if wrapped:
-        position, _ = wrapped[-1]
-        return _edit(tx, position, lambda part: [regularize(part, regularizer, how, peak=peak)])
+
+        def decouple(part: GradientTransformation) -> GradientTransformation:
+            return _decouple(part, regularizer, how, peak)
+
+        needs_peak = how == "independent" and peak is None
+        return _edit(tx, wrapped[-1], lambda part: [_enter(part, decouple, needs_peak)])
     if not sizes:
         raise ValueError(
             f"regularize: {tx.name} has no learning rate to scale a decoupled regulariser by. "
@@ -163,17 +190,15 @@ def _decouple(
         )
     if how == "independent":
         regularizer = regularizer.scaled(1 / _peak(tx, peak))
-    cautious = how == "cautious"
-    after = [i for i in sizes if not preconditions or i > preconditions[-1]]
-    if after:
-        beside = decoupled(regularizer, cautious=cautious)
-        return _edit(tx, parts[after[0]][0], lambda rate: [beside, rate])
-    # A moment follows the learning rate, so R joins after it, scaled by the same rate.
-    factors = [parts[i][1].hyperparams for i in sizes]
-
-    def factor(count: ArrayLike) -> ArrayLike:
-        return functools.reduce(operator.mul, [signed_factor(f, count) for f in factors])
-
-    scheduled = any(callable(value) for f in factors for value in f.values())
-    scaled = regularizer.scaled(factor if scheduled else factor(0))
-    return chain(tx, decoupled(scaled, cautious=cautious))
+    moments_end = preconditions[-1] if preconditions else -1
+    if all(i < moments_end for i in sizes):
+        # A moment follows the learning rate, so R joins after it, scaled by the same rate.
+        rate = functools.partial(_factor, [parts[i][1] for i in sizes])
+        scheduled = _scheduled([parts[i][1] for i in sizes])
+        regularizer = regularizer.scaled(rate if scheduled else rate(0))
+    beside = decoupled(regularizer, cautious=how == "cautious")
+    resized = [i for i, (_, part) in enumerate(parts) if part.roles & {"step_size", "scaling"}]
+    after = [parts[i][0] for i in resized if i > moments_end]
+    if not after:
+        return chain(tx, beside)
+    return _edit(tx, after[0], lambda size: [beside, size])

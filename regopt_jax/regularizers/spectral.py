@@ -1,22 +1,21 @@
 """Penalties on the singular values of a matrix."""
 
 import dataclasses
-from typing import ClassVar
 
 import jax.numpy as jnp
 
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._layout import gathered, scattered
-from regopt_jax._trees import Array, ArrayLike, at_least_float32
-from regopt_jax.regularizers.base import Regularizer, of_penalty
+from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
+from regopt_jax._core.decorator import numeric
+from regopt_jax._core.sharding import gathered, scattered
+from regopt_jax._core.trees import at_least_float32
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty, require_scalar
+from regopt_jax.regularizers.penalty import penalty
 
 
 @dataclasses.dataclass(frozen=True)
-class Nuclear(Penalty):
+class Nuclear(Penalty, convex=True):
     """r(x) = the sum of the singular values of x, its last axis against the others."""
-
-    convex: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.linalg.svd(_matrix(x), compute_uv=False))
@@ -55,6 +54,7 @@ def _like(x: Array, matrix: Array) -> Array:
     return scattered(jnp.reshape(matrix, x.shape).astype(x.dtype), x)
 
 
+@numeric
 def nuclear_norm(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \sum_i σ_i(W)`, whose proximal map lowers the rank.
 
@@ -75,4 +75,4 @@ def nuclear_norm(strength: ScalarOrSchedule) -> Regularizer:
     >>> jnp.round(nuclear_norm(1.0).prox(jnp.diag(jnp.array([3.0, 0.5]))), 3).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
-    return of_penalty("nuclear_norm", Nuclear(), strength)
+    return penalty(Nuclear(), strength, name="nuclear_norm")

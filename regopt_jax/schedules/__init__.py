@@ -4,7 +4,7 @@ from typing import Any
 
 import optax
 
-from regopt_jax import _forward
+from regopt_jax._core import forward
 from regopt_jax.schedules.cosines import (
     cosine_decay_schedule as cosine_decay_schedule,
     cosine_restarts as cosine_restarts,
@@ -44,4 +44,4 @@ from regopt_jax.schedules.warmups import (
 
 
 def __getattr__(name: str) -> Any:
-    return _forward.from_root(optax.schedules, name)
+    return forward.from_root(optax.schedules, name)

@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule, described
-from regopt_jax._trees import Array, ArrayLike
+from regopt_jax._core import Array, ArrayLike, Schedule, numbers
+from regopt_jax._core.made import described
+from regopt_jax._core.tolerance import strict
+from regopt_jax.schedules.counts import LAST, as_count, as_float, cycles, fractions, remaining
 from regopt_jax.schedules.decays import integer_power
-from regopt_jax.schedules.shapes import LAST, as_float, fractions
 
 
 def half_cosine(left: Array) -> Array:
@@ -37,10 +37,10 @@ def cosine_decay_schedule(
     >>> round(float(cosine_decay_schedule(1.0, decay_steps=10)(5)), 6)
     0.5
     """
-    _hyperparams.check("cosine_decay_schedule", decay_steps=(decay_steps, "(0, inf)"))
+    numbers.check("cosine_decay_schedule", decay_steps=(decay_steps, "(0, inf)"))
 
     def schedule(count: ArrayLike) -> Array:
-        _, left = fractions(count, 0, decay_steps)
+        _, left = fractions(count if strict() else 1.0 * jnp.asarray(count), 0, decay_steps)
         share = (1 - as_float(alpha)) * half_cosine(left) ** as_float(exponent) + as_float(alpha)
         return as_float(init_value) * share
 
@@ -76,7 +76,7 @@ def cosine_restarts(
     >>> [round(float(schedule(t)), 6) for t in (0, 5, 10)]
     [1.0, 0.5, 1.0]
     """
-    _hyperparams.check(
+    numbers.check(
         "cosine_restarts",
         first_decay_steps=(first_decay_steps, "integer [1, inf)"),
         t_mul=(t_mul, "integer [1, inf)"),
@@ -90,21 +90,21 @@ def cosine_restarts(
     beyond = max(0, first_decay_steps * t_mul ** (len(starts) - 1) - LAST)
 
     def schedule(count: ArrayLike) -> Array:
-        count = jnp.asarray(count)
         if t_mul == 1:
-            cycle, within = count // first_decay_steps, count % first_decay_steps
-            length: ArrayLike = first_decay_steps
+            cycle, within = cycles(count, first_decay_steps)
+            left = remaining(first_decay_steps, within) / as_float(first_decay_steps)
         else:
+            count = jnp.minimum(as_count(count), LAST)
             cycle = jnp.zeros_like(count)
-            within, length = count, jnp.full_like(count, first_decay_steps)
+            within, length = count, jnp.full_like(count, min(first_decay_steps, LAST))
             for n, start in enumerate(starts[1:], 1):
                 reached = count >= start
                 cycle = jnp.where(reached, n, cycle)
                 within = jnp.where(reached, count - start, within)
                 length = jnp.where(reached, min(first_decay_steps * t_mul**n, LAST), length)
-        rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
-        left = (as_float(length - within) + rest) / (as_float(length) + rest)
-        peak = as_float(init_value) * integer_power(m_mul, cycle.astype(jnp.int32))
+            rest = jnp.where(cycle == len(starts) - 1, as_float(beyond), 0)
+            left = (as_float(length - within) + rest) / (as_float(length) + rest)
+        peak = as_float(init_value) * integer_power(m_mul, cycle)
         return peak * ((1 - as_float(alpha)) * half_cosine(left) + as_float(alpha))
 
     return schedule

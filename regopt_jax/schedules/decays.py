@@ -3,10 +3,20 @@
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule, described
-from regopt_jax._trees import Array, ArrayLike
-from regopt_jax.schedules.shapes import as_float, constant_like
+from regopt_jax._core import Array, ArrayLike, Schedule, numbers
+from regopt_jax._core.made import described
+from regopt_jax._core.promotion import weak
+from regopt_jax._core.tolerance import strict
+from regopt_jax.schedules.counts import (
+    LAST,
+    as_count,
+    as_float,
+    at_least_zero,
+    before,
+    cycles,
+    since,
+)
+from regopt_jax.schedules.shapes import constant_like
 
 
 @described
@@ -27,26 +37,28 @@ def piecewise_constant_schedule(
     """
     scales = dict(sorted((boundaries_and_scales or {}).items()))
     for boundary, factor in scales.items():
-        _hyperparams.check(
+        numbers.check(
             "piecewise_constant_schedule", **{f"the scale at {boundary}": (factor, "[0, inf)")}
         )
 
     def schedule(count: ArrayLike) -> Array:
+        count = as_count(count)
         value = constant_like(init_value, count)
         factor: ArrayLike = 1.0
         for boundary, scale in scales.items():
             factor = factor * scale
-            value = jnp.where(jnp.asarray(count) < boundary, value, as_float(init_value * factor))
+            value = jnp.where(before(count, boundary), value, as_float(init_value * factor))
         return value
 
     return schedule
 
 
 def integer_power(base: ArrayLike, exponent: Array) -> Array:
-    """``base ** exponent`` for integers up to 2³¹-1, by the powers of its binary digits.
+    """``base ** exponent`` for whole exponents, at most 2³¹-1, by the powers of its binary digits.
 
     A float32 ``base`` raised at once would have its rounding error multiplied by the exponent.
     """
+    exponent = jnp.minimum(exponent, LAST).astype(jnp.int32)
     concrete = isinstance(base, int | float | np.ndarray | np.generic)
     wide = np.asarray(base, np.float64) if concrete else as_float(base)
     digits = np.arange(31)
@@ -82,23 +94,26 @@ def exponential_decay(
     >>> float(exponential_decay(1.0, transition_steps=10, decay_rate=0.25)(5))
     0.5
     """
-    _hyperparams.check(
+    numbers.check(
         "exponential_decay",
         transition_steps=(transition_steps, "[0, inf)"),
         decay_rate=(decay_rate, "[0, inf)"),
         transition_begin=(transition_begin, "[0, inf)"),
     )
-    constant = transition_steps == 0 or _hyperparams.is_number(decay_rate, 0)
+    constant = transition_steps <= 0 or numbers.is_number(decay_rate, 0)
+    transition_begin = at_least_zero(transition_begin)
 
     def schedule(count: ArrayLike) -> Array:
         if constant:
             return constant_like(init_value, count)
-        elapsed = jnp.maximum(jnp.asarray(count) - transition_begin, 0)
-        whole, rest = jnp.divmod(elapsed, transition_steps)
-        factor = integer_power(decay_rate, whole.astype(jnp.int32))
+        elapsed = jnp.maximum(since(as_count(count), transition_begin), 0)
+        whole, rest = cycles(elapsed, transition_steps)
+        factor = integer_power(decay_rate, whole)
         if not staircase:
             factor = factor * as_float(decay_rate) ** (as_float(rest) / as_float(transition_steps))
         value = as_float(init_value) * factor
+        if not strict() and jnp.asarray(count).weak_type:
+            value = weak(value)
         if end_value is None:
             return value
         falling = jnp.asarray(decay_rate) < 1
@@ -125,7 +140,5 @@ def step_decay(init_value: ArrayLike, every_steps: int, factor: ArrayLike = 0.1)
     >>> float(step_decay(1.0, every_steps=30)(60))
     0.009999999776482582
     """
-    _hyperparams.check(
-        "step_decay", every_steps=(every_steps, "[1, inf)"), factor=(factor, "(0, 1]")
-    )
+    numbers.check("step_decay", every_steps=(every_steps, "[1, inf)"), factor=(factor, "(0, 1]"))
     return exponential_decay(init_value, every_steps, factor, staircase=True)

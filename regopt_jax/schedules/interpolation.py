@@ -6,12 +6,12 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule, described
-from regopt_jax._trees import Array, ArrayLike
+from regopt_jax._core import Array, ArrayLike, Schedule, numbers
+from regopt_jax._core.made import described
 from regopt_jax.schedules.cosines import half_cosine
+from regopt_jax.schedules.counts import as_float, fractions
 from regopt_jax.schedules.join import join_schedules
-from regopt_jax.schedules.shapes import as_float, constant_schedule, fractions
+from regopt_jax.schedules.shapes import constant_schedule
 
 Shape = Literal["linear", "cosine", "1-sqrt"]
 
@@ -53,7 +53,8 @@ def _through(shape: Shape, start: ArrayLike, knots: Sequence[tuple[int, ArrayLik
         transition(shape, value, following, end - begin)
         for (begin, value), (end, following) in itertools.pairwise(points)
     ]
-    return join_schedules([*pieces, constant_schedule(points[-1][1])], [step for step, _ in knots])
+    joined = join_schedules([*pieces, constant_schedule(points[-1][1])], [s for s, _ in knots])
+    return lambda count: jnp.asarray(joined(count), jnp.result_type(float))
 
 
 @described
@@ -92,7 +93,7 @@ def piecewise_interpolate_schedule(
             f"the boundary {boundary}": (boundary, "[0, inf)"),
             f"the scale at {boundary}": (scale, "[0, inf)"),
         }
-        _hyperparams.check(who, **ranges)
+        numbers.check(who, **ranges)
         factor = factor * scale
         knots.append((boundary, init_value * factor))
     return _through(shape, init_value, knots)
@@ -132,7 +133,7 @@ def linear_onecycle_schedule(
     _check_onecycle(
         "linear_onecycle_schedule", transition_steps, pct_start, div_factor, final_div_factor
     )
-    _hyperparams.check("linear_onecycle_schedule", pct_final=(pct_final, f"[{pct_start}, 1]"))
+    numbers.check("linear_onecycle_schedule", pct_final=(pct_final, f"[{pct_start}, 1]"))
     first = peak_value / div_factor
     knots = [
         (int(pct_start * transition_steps), peak_value),
@@ -185,7 +186,7 @@ def cosine_onecycle_schedule(
 def _check_onecycle(
     who: str, transition_steps: int, pct_start: float, div_factor: float, final_div_factor: float
 ) -> None:
-    _hyperparams.check(
+    numbers.check(
         who,
         transition_steps=(transition_steps, "[1, inf)"),
         pct_start=(pct_start, "[0, 1]"),

@@ -1,44 +1,21 @@
 """The shapes a hyperparameter can follow.
 
-A schedule is traceable and takes a count of any size up to 2³¹-1. Counts stay integers
-until the last division, so that what is left of a schedule keeps its full relative
-precision in float32, and values are float64 under x64. ``begin`` shifts a shape.
+A schedule is traceable and takes a count of any size. Values are float64 under x64. ``begin``
+shifts a shape.
 """
-
-from typing import Any
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule, described
-from regopt_jax._trees import Array, ArrayLike
-
-LAST = 2**31 - 1  # the largest int32: counts end there
-
-
-def as_float(x: ArrayLike) -> Array:
-    """``x`` in the widest float enabled: float64 under x64, float32 otherwise."""
-    return jnp.asarray(x, dtype=jnp.result_type(float))
-
-
-def fractions(count: ArrayLike, begin: ArrayLike, steps: ArrayLike) -> tuple[Array, Array]:
-    """The shares of a transition that are done and left, each to full relative precision."""
-    done = jnp.clip(jnp.asarray(count) - begin, 0, steps)
-    return as_float(done) / as_float(steps), as_float(steps - done) / as_float(steps)
-
-
-def from_share(steps: int | float, total: int) -> int | float:
-    """A number of steps; a float between 0 and 1 is a share of ``total``."""
-    return round(steps * total) if isinstance(steps, float) and 0 < steps < 1 else steps
-
-
-def exact(steps: int | float) -> Any:
-    """A number of steps, as an integer where it is whole, so that counts stay integers."""
-    return int(steps) if steps % 1 == 0 else steps
+from regopt_jax._core import Array, ArrayLike, Schedule, numbers
+from regopt_jax._core.made import described
+from regopt_jax._core.tolerance import strict
+from regopt_jax.schedules.counts import as_float, at_least_zero, fractions, whole_steps
 
 
 def constant_like(value: ArrayLike, count: ArrayLike) -> Array:
     """``value`` for every count."""
+    if not strict():
+        return value  # type: ignore[return-value]
     return jnp.full(jnp.shape(count), as_float(value))
 
 
@@ -80,16 +57,17 @@ def polynomial_schedule(
     >>> float(schedule(5))
     0.25
     """
-    _hyperparams.check(
+    numbers.check(
         "polynomial_schedule",
         power=(power, "[0, inf)"),
         transition_steps=(transition_steps, "[0, inf)"),
         transition_begin=(transition_begin, "[0, inf)"),
     )
-    linear = _hyperparams.is_number(power, 1)
+    linear = numbers.is_number(power, 1)
+    transition_begin = at_least_zero(transition_begin)
 
     def schedule(count: ArrayLike) -> Array:
-        if transition_steps == 0:
+        if transition_steps <= 0:
             return constant_like(init_value, count)
         done, left = fractions(count, transition_begin, transition_steps)
         if linear:
@@ -130,17 +108,17 @@ def linear_warmup(
 
     Args:
       peak_value: α.
-      warmup_steps: T ≥ 0 steps; with 0 the value is α from the start.
+      warmup_steps: T, a whole number ≥ 0; with 0 the value is α from the start.
       init_value: the value at step 0.
 
     Raises:
-      ValueError: a negative ``warmup_steps``.
+      ValueError: ``warmup_steps`` is negative or not whole.
 
     Goyal et al., *Accurate, large minibatch SGD*, arXiv 1706.02677.
 
     >>> float(linear_warmup(0.1, 10)(5))
     0.05000000074505806
     """
-    _hyperparams.check("linear_warmup", warmup_steps=(warmup_steps, "[0, inf)"))
-    start = peak_value if warmup_steps == 0 else init_value
+    warmup_steps = whole_steps("linear_warmup", "warmup_steps", warmup_steps)
+    start = peak_value if warmup_steps == 0 and strict() else init_value
     return linear_schedule(start, peak_value, warmup_steps)

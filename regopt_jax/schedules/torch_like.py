@@ -25,13 +25,12 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._hyperparams import Schedule, described
-from regopt_jax._trees import Array, ArrayLike
+from regopt_jax._core import Array, ArrayLike, Schedule, numbers
+from regopt_jax._core.made import described
 from regopt_jax.schedules.cosines import half_cosine
+from regopt_jax.schedules.counts import as_count, as_float, cycles, last, remaining
 from regopt_jax.schedules.decays import integer_power
 from regopt_jax.schedules.interpolation import WEIGHTS, check_shape
-from regopt_jax.schedules.shapes import LAST, as_float
 
 
 @described
@@ -55,13 +54,14 @@ def cosine_annealing(init_value: ArrayLike, T_max: int, eta_min: ArrayLike = 0.0
     >>> [round(float(schedule(t)), 6) for t in (0, 5, 10, 15, 20)]
     [1.0, 0.5, 0.0, 0.5, 1.0]
     """
-    _hyperparams.check("cosine_annealing", T_max=(T_max, "[1, inf)"))
+    numbers.check("cosine_annealing", T_max=(T_max, "[1, inf)"))
 
     def schedule(count: ArrayLike) -> Array:
-        _, within = _cycles(count, 2 * T_max)
-        left = jnp.abs(T_max - within)
-        high = half_cosine(as_float(left) / as_float(T_max))
-        low = half_cosine(as_float(T_max - left) / as_float(T_max))
+        _, within = cycles(count, 2 * T_max)
+        left = jnp.abs(remaining(T_max, within))
+        done = within if T_max > last() else T_max - jnp.abs(T_max - within)
+        high = half_cosine(left / as_float(T_max))
+        low = half_cosine(as_float(done) / as_float(T_max))
         return as_float(init_value) * high + as_float(eta_min) * low
 
     return schedule
@@ -102,7 +102,7 @@ def one_cycle(
     >>> [round(float(schedule(t)), 4) for t in (0, 49, 99)]
     [0.25, 1.0, 0.0]
     """
-    _hyperparams.check(
+    numbers.check(
         "one_cycle",
         total_steps=(total_steps, "[1, inf)"),
         pct_start=(pct_start, "[0, 1]"),
@@ -118,13 +118,13 @@ def one_cycle(
     knots.append((total_steps - 1.0, first / final_div_factor))
 
     def schedule(count: ArrayLike) -> Array:
-        count = jnp.asarray(count)
+        count = as_count(count)
         value = as_float(knots[-1][1])
         for (begin, start), (end, stop) in reversed(list(itertools.pairwise(knots))):
             done, left = _shares(count, begin, end)
             kept, lost = weights(done, left)
             between = as_float(start) * kept + as_float(stop) * lost
-            value = jnp.where(count <= math.floor(end), between, value)
+            value = jnp.where(remaining(math.floor(end), count) >= 0, between, value)
         return value
 
     return schedule
@@ -138,21 +138,13 @@ def _shares(count: Array, begin: float, end: float) -> tuple[Array, Array]:
 
     def since(step: float) -> Array:
         whole = math.floor(step)
-        return as_float(count - whole) - as_float(step - whole)
+        return -remaining(whole, count) - as_float(step - whole)
 
     if end <= begin:
         one = jnp.ones_like(since(end))
         return one, jnp.zeros_like(one)
     length = as_float(end - begin)
     return jnp.clip(since(begin) / length, 0, 1), jnp.clip(-since(end) / length, 0, 1)
-
-
-def _cycles(count: ArrayLike, period: int) -> tuple[Array, Array]:
-    """The number of whole periods and the steps since the last; a period may pass int32."""
-    count = jnp.asarray(count)
-    if period > LAST:
-        return jnp.zeros_like(count), count
-    return count // period, count % period
 
 
 @described
@@ -188,7 +180,7 @@ def cyclic(
     [0.0, 0.5, 1.0, 0.5, 0.0, 0.5]
     """
     down = step_size_up if step_size_down is None else step_size_down
-    _hyperparams.check(
+    numbers.check(
         "cyclic",
         step_size_up=(step_size_up, "[1, inf)"),
         step_size_down=(down, "[1, inf)"),
@@ -198,14 +190,14 @@ def cyclic(
     period = step_size_up + down
 
     def schedule(count: ArrayLike) -> Array:
-        cycle, within = _cycles(count, period)
+        cycle, within = cycles(count, period)
         rising = as_float(within) / as_float(step_size_up)
-        falling = as_float(period - within) / as_float(down)
-        height = jnp.where(within <= step_size_up, rising, falling)
+        falling = remaining(period, within) / as_float(down)
+        height = jnp.where(remaining(step_size_up, within) >= 0, rising, falling)
         if mode == "triangular2":
-            height = height * integer_power(0.5, cycle.astype(jnp.int32))
+            height = height * integer_power(0.5, cycle)
         elif mode == "exp_range":
-            height = height * integer_power(gamma, jnp.asarray(count, jnp.int32))
+            height = height * integer_power(gamma, as_count(count))
         return as_float(base_value) * (1 - height) + as_float(max_value) * height
 
     return schedule

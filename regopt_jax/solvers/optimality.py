@@ -2,8 +2,7 @@
 
 import jax.numpy as jnp
 
-from regopt_jax import _trees, _vectors
-from regopt_jax._trees import Array, PyTree
+from regopt_jax._core import Array, PyTree, trees, vectors
 from regopt_jax.regularizers.base import Regularizer
 
 
@@ -30,15 +29,15 @@ def optimality(
     >>> float(optimality(ro.l1(1.0), jnp.array([2.0, 0.0]), jnp.array([-1.0, 0.5])))
     0.0
     """
-    metric = _trees.spread(metric, params)
+    metric = trees.spread(metric, params)
 
     def step(p: Array, g: Array, d: Array) -> Array:
         return p - g / d
 
-    stepped = _trees.map_leaves(
+    stepped = trees.map_leaves(
         "optimality", step, params, gradients=grads, metric=metric, broadcast=("metric",)
     )
     settled = regularizer.prox(stepped, metric)
-    return _vectors.global_norm(
-        _trees.map_leaves("optimality", jnp.subtract, params, parameters=settled)
+    return vectors.global_norm(
+        trees.map_leaves("optimality", jnp.subtract, params, parameters=settled)
     )

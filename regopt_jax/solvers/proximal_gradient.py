@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax._core import Array, ArrayLike, PyTree, numbers, trees
+from regopt_jax._core.decorator import numeric
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 
 Loss = Callable[..., Any]
@@ -48,6 +48,7 @@ class _Search(NamedTuple):
     iterations: Array
 
 
+@numeric
 def proximal_gradient(
     loss_fn: Loss,
     regularizer: Regularizer,
@@ -87,6 +88,7 @@ def proximal_gradient(
     )
 
 
+@numeric
 def fista(
     loss_fn: Loss,
     regularizer: Regularizer,
@@ -139,13 +141,13 @@ def _minimize(
     restart: bool = False,
 ) -> Solution:
     require_regularizer(who, regularizer)
-    _hyperparams.check(
+    numbers.check(
         who,
         step_size=(step_size, "(0, inf) or None"),
         tol=(tol, "[0, inf)"),
         max_iter=(max_iter, "integer [1, inf)"),
     )
-    _trees.check_inexact(who, init)
+    trees.check_inexact(who, init)
     init = jax.tree.map(jnp.asarray, init)
     loss_and_grad = jax.value_and_grad(loss_fn)
     with jax.numpy_dtype_promotion("standard"):

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import jax.export
 
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree
+from regopt_jax._core.untrained import split, trainable
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.placement import Shardings, spread
 from regopt_jax.training.step import Metrics, TrainState, check_state, is_traced
-from regopt_jax.training.untrained import split, trainable
 
 
 def serialize_step(
@@ -90,9 +90,7 @@ def deserialize_step(
     """
     exported = jax.export.deserialize(bytearray(serialized))
     jitted = jax.jit(
-        exported.call,
-        donate_argnums=(0,) if donate else (),
-        compiler_options=compiler_options(),
+        exported.call, donate_argnums=(0,) if donate else (), compiler_options=compiler_options()
     )
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:

@@ -5,12 +5,11 @@ from typing import Any
 
 import jax
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._packed import Packed, is_packed, pack, per_leaf
-from regopt_jax._trees import PyTree
-from regopt_jax.combine.select import resolve_mask
-from regopt_jax.regularizers.base import Regularizer
+from regopt_jax._core import GradientTransformation, PyTree, trees
+from regopt_jax._core.derived import seen
+from regopt_jax._core.nature import Chain, Rule, Wrapper
+from regopt_jax._core.packed import Packed, is_packed, pack
+from regopt_jax._core.walk import walk
 
 
 def pack_for(tx: GradientTransformation, params: PyTree) -> Packed:
@@ -19,14 +18,15 @@ def pack_for(tx: GradientTransformation, params: PyTree) -> Packed:
     Raises:
       ValueError: ``tx`` works elementwise on nothing; says why.
     """
-    _, treedef = _trees.flatten(params)
-    paths = _trees.leaf_paths(params)
+    _, treedef = trees.flatten(params)
+    paths = trees.leaf_paths(params)
     choices = list(_choices(tx, params))
     labels = ["/".join(str(one.get(path)) for one in choices) or None for path in paths]
     stays = _stays(tx, params)
     if paths and stays.issuperset(paths):
+        mixing = next(part.tx.name for part in walk(tx) if _mixes(part.tx))
         raise ValueError(
-            f"train_step: {_not_elementwise(tx)} is not elementwise: what it does to an element "
+            f"train_step: {mixing} is not elementwise: what it does to an element "
             "depends on the array that holds it, which a packed buffer has lost. Use pack=False."
         )
     kept = treedef.unflatten([path in stays for path in paths])
@@ -35,38 +35,30 @@ def pack_for(tx: GradientTransformation, params: PyTree) -> Packed:
 
 def _choices(tx: GradientTransformation, params: PyTree) -> Iterator[dict[str, Any]]:
     """By path, how parts of ``tx`` tell leaves apart: by masks, labels and selectors."""
-    regularizer = tx.hyperparams.get("regularizer")
-    masks = regularizer.masks(params) if isinstance(regularizer, Regularizer) else []
-    if "where" in tx.hyperparams:
-        _, treedef = _trees.flatten(params)
-        masks.append(per_leaf(resolve_mask(tx.hyperparams["where"], params), treedef))
-    for on in masks:
-        yield dict(zip(_trees.leaf_paths(params), on, strict=True))
-    if tx.composition is None:
-        return
-    trees = tx.composition.narrowed(params)
-    if tx.composition.narrow is not None:
-        for label, tree in zip(tx.composition.labels, trees, strict=True):
-            yield dict.fromkeys(_trees.leaf_paths(tree), label)
-    for part, tree in zip(tx.parts, trees, strict=True):
-        yield from _choices(part, tree)
+    for part in walk(tx, None, params):
+        nature = part.tx.nature
+        if isinstance(nature, Chain):
+            continue
+        if nature.masks is not None:
+            paths = trees.leaf_paths(part.params)
+            for on in nature.masks(part.params):
+                yield dict(zip(paths, on, strict=True))
+        if isinstance(nature, Wrapper) and nature.selects:
+            for label, tree in zip(nature.names, seen(nature, part.params), strict=True):
+                yield dict.fromkeys(trees.leaf_paths(tree), label)
 
 
 def _stays(tx: GradientTransformation, params: PyTree) -> set[str]:
     """The paths of the leaves that ``tx`` does not work elementwise on."""
-    if tx.elementwise:
-        return set()
-    if tx.composition is None or tx.composition.across:
-        return set(_trees.leaf_paths(params))
-    pairs = zip(tx.parts, tx.composition.narrowed(params), strict=True)
-    return {path for part, tree in pairs for path in _stays(part, tree)}
+    mixing = (part for part in walk(tx, None, params) if _mixes(part.tx))
+    return {path for part in mixing for path in trees.leaf_paths(part.params)}
 
 
-def _not_elementwise(tx: GradientTransformation) -> str:
-    if tx.composition is None or tx.composition.across:
-        return tx.name
-    inside = [_not_elementwise(part) for part in tx.parts if not part.elementwise]
-    return inside[0] if inside else tx.name
+def _mixes(tx: GradientTransformation) -> bool:
+    """Whether it works across elements by itself, not only in a part."""
+    if isinstance(tx.nature, Rule):
+        return not tx.nature.elementwise
+    return isinstance(tx.nature, Wrapper) and tx.nature.mixes
 
 
 def unpack_state(state: Any) -> Any:

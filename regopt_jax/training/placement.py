@@ -10,8 +10,8 @@ from typing import Any
 import jax
 from jax.sharding import NamedSharding, Sharding
 
-from regopt_jax._layout import replicated
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree
+from regopt_jax._core.sharding import replicated
 
 
 @dataclasses.dataclass(frozen=True)

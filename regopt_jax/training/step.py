@@ -13,16 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax import _vectors
-from regopt_jax._core import adopt
-from regopt_jax._layout import laid_out_like
-from regopt_jax._packed import is_packed
-from regopt_jax._trees import Array, PyTree
+from regopt_jax._core import Array, PyTree, as_transformation, vectors
+from regopt_jax._core.made import Made, remake
+from regopt_jax._core.packed import is_packed
+from regopt_jax._core.sharding import sharded_like
+from regopt_jax._core.untrained import Untrained, is_inexact, split, trainable
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for, pack_state, unpack_state
 from regopt_jax.training.placement import Shardings, beside, is_concrete, spread
-from regopt_jax.training.untrained import Untrained, is_inexact, split, trainable
 
 Metrics = dict[str, Any]
 
@@ -63,7 +62,7 @@ class TrainState(NamedTuple):
         """
         if is_packed(self.params):
             return self
-        tx = adopt(tx)
+        tx = as_transformation(tx)
         params = pack_for(tx, self.params)
         opt_state = pack_state(tx.init, self.opt_state, trainable(params))
         return self._replace(params=params, opt_state=opt_state)
@@ -85,9 +84,14 @@ class TrainStep:
         self,
         run: Callable[..., tuple[TrainState, Metrics]],
         lower: Callable[..., jax.stages.Lowered],
+        made: Made,
     ):
         self._run = run
         self.lower = lower
+        self.made = made
+
+    def __reduce__(self) -> Any:
+        return remake, (self.made.function, *self.made.call())
 
     def __call__(self, state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
         """The state after the step, and the step's metrics."""
@@ -132,7 +136,8 @@ def train_step(
     >>> state.params.tolist(), float(metrics["loss"])
     ([0.20000000298023224, 0.20000000298023224], 2.0)
     """
-    tx = adopt(tx)
+    tx = as_transformation(tx)
+    given = {"loss_fn": loss_fn, "tx": tx, "has_aux": has_aux, "donate": donate, "pack": pack}
 
     def advanced(grads: PyTree, opt_state: Any, params: PyTree, loss: Array) -> Any:
         return tx.step(grads, opt_state, params, value=loss, grad=grads)
@@ -144,12 +149,12 @@ def train_step(
             return out if has_aux else (out, None)
 
         (loss, aux), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        metrics: Metrics = {"loss": loss, "grad_norm": _vectors.global_norm(grads)}
+        metrics: Metrics = {"loss": loss, "grad_norm": vectors.global_norm(grads)}
         if has_learning_rate(tx):
-            metrics["learning_rate"] = learning_rate(tx, state.opt_state)
+            metrics["learning_rate"] = learning_rate(tx, state.opt_state, state.params)
         if has_aux:
             metrics["aux"] = aux
-        advance = laid_out_like((state.params, state.opt_state), advanced)
+        advance = sharded_like((state.params, state.opt_state), advanced)
         params, opt_state = advance(grads, state.opt_state, state.params, loss)
         return TrainState(optax.safe_increment(state.step), params, opt_state), metrics
 
@@ -184,7 +189,7 @@ def train_step(
         program, inputs = prepared(state, batch)
         return program.lower(*inputs)
 
-    return TrainStep(run, lower)
+    return TrainStep(run, lower, Made("train_step", given, train_step))
 
 
 def check_state(who: str, state: Any) -> None:

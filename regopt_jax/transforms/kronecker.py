@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._trees import Array, at_least_float32
+from regopt_jax._core import Array
+from regopt_jax._core.trees import at_least_float32
 
 PRECISION = jax.lax.Precision.HIGHEST
 

@@ -1,13 +1,11 @@
 """The direction of the gradient alone."""
 
-import jax.numpy as jnp
-
-from regopt_jax._core import GradientTransformation
-from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._trees import Array, abs_sq
-from regopt_jax._vectors import global_norm
+from regopt_jax._core import Array, GradientTransformation, Step, abs_sq, leafwise, transformation
+from regopt_jax._core.vectors import global_norm
+from regopt_jax.transforms.norms import nonzero
 
 
+@transformation()
 def normalize() -> GradientTransformation:
     r"""Divide the whole gradient by its norm, :math:`u = g / \lVert g\rVert`.
 
@@ -22,12 +20,6 @@ def normalize() -> GradientTransformation:
     """
 
     def norm(step: Step) -> Array:
-        norm = global_norm(step.updates)
-        return jnp.where(norm == 0, 1, norm)
+        return nonzero(global_norm(step.updates))
 
-    return leafwise(
-        lambda g, norm: g / norm.astype(abs_sq(g).dtype),
-        name="normalize",
-        role="gradient",
-        context=norm,
-    )
+    return leafwise(lambda g, norm: g / norm.astype(abs_sq(g).dtype), role="gradient", context=norm)

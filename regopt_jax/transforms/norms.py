@@ -1,8 +1,9 @@
-"""Sizes of one array: its norm and root-mean-square, with derivatives at zero."""
+"""Sizes of one array: its norm and root-mean-square, with derivatives at zero, to divide by."""
 
 import jax.numpy as jnp
 
-from regopt_jax._trees import Array, ArrayLike, abs_sq, at_least_float32
+from regopt_jax._core import Array, ArrayLike, abs_sq
+from regopt_jax._core.trees import at_least_float32, cast_like
 
 Axes = int | tuple[int, ...] | None
 
@@ -48,4 +49,14 @@ def root(square: Array, at_least: ArrayLike = 0.0) -> Array:
 
 def scaled(x: Array, factor: ArrayLike) -> Array:
     """``x`` times a real factor, in the dtype of ``x``."""
-    return x * jnp.asarray(factor, jnp.finfo(x.dtype).dtype)
+    return x * cast_like(factor, x)
+
+
+def nonzero(divisor: Array) -> Array:
+    """A divisor that is infinite where it was zero, so that the quotient is zero there.
+
+    >>> import jax.numpy as jnp
+    >>> (jnp.zeros(2) / nonzero(jnp.array([0.0, 2.0]))).tolist()
+    [0.0, 0.0]
+    """
+    return jnp.where(divisor != 0, divisor, jnp.inf)

@@ -5,7 +5,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._trees import Array, ArrayLike, at_least_float32
+from regopt_jax._core import Array, ArrayLike
+from regopt_jax._core.trees import at_least_float32
+from regopt_jax.transforms.norms import nonzero
 
 Preconditioning = Literal["frobenius", "spectral", "aol", "schatten"]
 PRECONDITIONINGS = ("frobenius", "spectral", "aol", "schatten")
@@ -90,13 +92,13 @@ def _preconditioned(x: Array, eps: ArrayLike, preconditioning: Preconditioning) 
     if preconditioning in ("frobenius", "spectral"):
         order: Any = "fro" if preconditioning == "frobenius" else 2
         norm = jnp.linalg.norm(at_least_float32(x), ord=order, axis=(-2, -1), keepdims=True)
-        return Start(x / (norm + eps).astype(x.dtype))
+        return Start(x / nonzero((norm + eps).astype(x.dtype)))
     gram = _product(x, x.mT.conj())
     if preconditioning == "aol":
         size = jnp.sum(jnp.abs(gram), axis=-1, keepdims=True)
     else:
         size = jnp.linalg.norm(gram, axis=(-2, -1), keepdims=True)
-    factor = (1 / jnp.sqrt(jnp.maximum(size, eps))).astype(x.dtype)
+    factor = (1 / jnp.sqrt(nonzero(jnp.maximum(size, eps)))).astype(x.dtype)
     return Start(x * factor, gram.astype(x.dtype) * factor * factor.mT)
 
 

@@ -5,8 +5,9 @@ import math
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, at_least_float32
+from regopt_jax._core import Array, ArrayLike, PyTree, abs_sq, numbers, trees
+from regopt_jax._core.trees import at_least_float32
+from regopt_jax.transforms.norms import root
 
 
 def per_example_global_norm_clip(grads: PyTree, l2_norm_clip: ArrayLike) -> tuple[PyTree, Array]:
@@ -32,8 +33,8 @@ def per_example_global_norm_clip(grads: PyTree, l2_norm_clip: ArrayLike) -> tupl
     ([0.6000000238418579, 1.2999999523162842], 1)
     """
     who = "per_example_global_norm_clip"
-    _hyperparams.check(who, l2_norm_clip=(l2_norm_clip, "[0, inf]"))
-    _check_examples(who, grads)
+    numbers.check(who, l2_norm_clip=(l2_norm_clip, "[0, inf]"))
+    check_examples(who, grads)
     sums, clipped = _clip(jax.tree.leaves(grads), l2_norm_clip)
     return jax.tree.unflatten(jax.tree.structure(grads), sums), clipped
 
@@ -69,8 +70,8 @@ def per_example_layer_norm_clip(
     (1, 0)
     """
     who = "per_example_layer_norm_clip"
-    _hyperparams.check(who, global_l2_norm_clip=(global_l2_norm_clip, "[0, inf]"))
-    _check_examples(who, grads)
+    numbers.check(who, global_l2_norm_clip=(global_l2_norm_clip, "[0, inf]"))
+    check_examples(who, grads)
     leaves, treedef = jax.tree.flatten(grads)
     sizes = [math.prod(g.shape[1:]) for g in leaves]
     shares = [1 / len(leaves) if uniform else size / sum(sizes) for size in sizes]
@@ -85,18 +86,29 @@ def per_example_layer_norm_clip(
 def _clip(leaves: list[Array], bound: ArrayLike) -> tuple[list[Array], Array]:
     """The sums over the first axis, within a norm for each index of it, and those beyond it."""
     floats = [g if jnp.issubdtype(g.dtype, jnp.inexact) else g.astype(float) for g in leaves]
+    factors, beyond = clipping_factors(floats, bound)
+    return [weighted_sum(factors, g).astype(g.dtype) for g in floats], jnp.sum(beyond)
+
+
+def clipping_factors(leaves: list[Array], bound: ArrayLike) -> tuple[Array, Array]:
+    """For each index of the first axis, the factor to a norm within the bound, and if it is < 1."""
     with jax.numpy_dtype_promotion("standard"):
         squares = [
-            jnp.sum(abs_sq(at_least_float32(g)).reshape(g.shape[0], -1), axis=1) for g in floats
+            jnp.sum(abs_sq(at_least_float32(g)).reshape(g.shape[0], -1), axis=1) for g in leaves
         ]
-        norms = jnp.sqrt(sum(squares[1:], start=squares[0]))
+        norms = root(sum(squares[1:], start=squares[0]))
         beyond = norms > bound
-        factors = jnp.where(beyond, bound / jnp.where(beyond, norms, 1), 1)
-        sums = [jnp.tensordot(factors, g, axes=1).astype(g.dtype) for g in floats]
-    return sums, jnp.sum(beyond)
+        return jnp.where(beyond, bound / jnp.where(beyond, norms, 1), 1), beyond
 
 
-def _check_examples(who: str, grads: PyTree) -> None:
+def weighted_sum(factors: Array, g: Array) -> Array:
+    """The sum over the first axis, of which each index has a factor; in float32 or wider."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.tensordot(factors, g, axes=1)
+
+
+def check_examples(who: str, grads: PyTree) -> None:
+    """Refuse gradients that differ in the length of a first axis, by path."""
     leaves = jax.tree.leaves(grads)
     if not leaves:
         raise ValueError(f"{who}: there are no gradients.")
@@ -105,5 +117,5 @@ def _check_examples(who: str, grads: PyTree) -> None:
         if jnp.ndim(g) == 0 or jnp.shape(g)[:1] != examples:
             raise ValueError(
                 f"{who}: the gradients need the examples as their first axis, as many in each; "
-                f"the one at '{_trees.path_string(path)}' has shape {jnp.shape(g)}."
+                f"the one at '{trees.path_string(path)}' has shape {jnp.shape(g)}."
             )

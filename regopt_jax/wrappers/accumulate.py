@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
-from regopt_jax.wrappers.gate import Mode, gate, run_or_hold
+from regopt_jax._core import GradientTransformation, fields, numbers, trees, value_at, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.derived import takes_pairs
+from regopt_jax._core.foreign import as_transformation
+from regopt_jax._core.modes import Mode, held, run_or_hold
+from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
 
 ShouldSkip = Callable[[PyTree, Array, PyTree | None], tuple[Array, PyTree]]
 
 
+@transformation(every_k="integer [1, inf)")
 def accumulate(
     inner: optax.GradientTransformation,
     every_k: int | Callable[[ArrayLike], ArrayLike],
@@ -51,9 +54,8 @@ def accumulate(
     0.0
     -2.0
     """
-    _hyperparams.check("accumulate", every_k=(every_k, "integer [1, inf)"))
-    part = adopt(inner)
-    dtype = None if accumulator_dtype is None else jax.dtypes.canonicalize_dtype(accumulator_dtype)
+    part = as_transformation(inner)
+    numbers.check_function("accumulate", "should_skip_update_fn", should_skip_update_fn)
 
     def skip(updates: PyTree, state: optax.MultiStepsState, params: PyTree | None) -> Any:
         if should_skip_update_fn is None:
@@ -61,21 +63,22 @@ def accumulate(
         return should_skip_update_fn(updates, state.gradient_step, params)
 
     def accumulator(p: Array) -> Array:
-        if dtype is None or not jnp.iscomplexobj(p):
-            return zeros_like(p, dtype)
-        with jax.numpy_dtype_promotion("standard"):
-            return zeros_like(p, jnp.promote_types(p.dtype, dtype))
+        return zeros_like(p, accumulator_dtype)
 
     def init(params: PyTree) -> optax.MultiStepsState:
-        _trees.check_inexact("accumulate", params)
+        trees.check_inexact("accumulate", params)
+        own = fast(params)
         state = optax.MultiStepsState(
             mini_step=jnp.zeros([], jnp.int32),
             gradient_step=jnp.zeros([], jnp.int32),
             inner_opt_state=part.init(params),
-            acc_grads=jax.tree.map(accumulator, params),
+            acc_grads=jax.tree.map(accumulator, own),
         )
-        zero_updates = jax.tree.map(zeros_like, params)
+        zero_updates = jax.tree.map(zeros_like, own)
         return state._replace(skip_state=skip(zero_updates, state, params)[1])
+
+    def fast(tree: PyTree) -> PyTree:
+        return trees.fast(tree) if takes_pairs(part.nature) else tree
 
     @jax.jit
     def add(weight: Array, g: Any, total: Any) -> Any:
@@ -87,31 +90,33 @@ def accumulate(
             new = total + ((g - total) * weight if use_grad_mean else g)
         return new.astype(total.dtype)
 
-    def advance(
+    def run(
         mode: Mode, updates: PyTree, state: optax.MultiStepsState, params: Any, extra: Any
-    ) -> tuple[PyTree, optax.MultiStepsState]:
-        k = jnp.asarray(_hyperparams.at(every_k, state.gradient_step), jnp.int32)
+    ) -> tuple[Any, optax.MultiStepsState]:
+        updates = fast(updates)
+        k = jnp.asarray(value_at(every_k, state.gradient_step), jnp.int32)
         skipped, skip_state = skip(updates, state, params)
         emit = state.mini_step == k - 1
         if skipped is not None:
             emit &= ~skipped
-        leaves, treedef = _trees.flatten(updates)
-        totals = _trees.align("accumulate", "state", state.acc_grads, updates, treedef)
-        _trees.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
+        leaves, treedef = trees.flatten(updates)
+        totals = trees.align("accumulate", "state", state.acc_grads, updates, treedef)
+        trees.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
         # A quotient would be stored once for all its uses; a product is worked out anew.
-        weight = 1 / (state.mini_step + 1).astype(float)
+        weight = 1 / (state.mini_step.astype(float) + 1)
 
-        def run(leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
+        def ended(mode: Mode, leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
             means = [
                 None if g is None else add(weight, g, t).astype(jnp.asarray(g).dtype)
                 for g, t in zip(leaves, totals, strict=True)
             ]
-            out, inner_state = mode.run(part, treedef.unflatten(means), inner_state, params, extra)
+            means_tree = treedef.unflatten(means)
+            out, inner_state = part.run(mode, means_tree, inner_state, params, extra)
             pairs = zip(leaves, totals, strict=True)
             return out, [t if g is None else jnp.zeros_like(t) for g, t in pairs], inner_state
 
-        def hold(leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
-            out = mode.hold(part, treedef.unflatten(leaves), inner_state, params, extra)
+        def within(mode: Mode, leaves: Any, totals: Any, inner_state: Any, params: Any) -> Any:
+            out = held(ended, mode, leaves, totals, inner_state, params)
             pairs = zip(leaves, totals, strict=True)
             return out, [keep(t, add(weight, g, t)) for g, t in pairs], inner_state
 
@@ -119,7 +124,7 @@ def accumulate(
             return new if skipped is None or old is None else jnp.where(skipped, old, new)
 
         out, totals, inner_state = run_or_hold(
-            emit, run, hold, leaves, totals, state.inner_opt_state, params
+            emit, ended, within, mode, leaves, totals, state.inner_opt_state, params
         )
         following = jnp.where(emit, 0, (state.mini_step + 1) % k)
         return out, optax.MultiStepsState(
@@ -134,17 +139,13 @@ def accumulate(
             skip_state=skip_state,
         )
 
-    def rebuild(new: GradientTransformation) -> GradientTransformation:
-        return accumulate(new, every_k, use_grad_mean, should_skip_update_fn, accumulator_dtype)
-
-    return gate(
+    return wrap(
         part,
-        init,
-        advance,
-        lambda state: state.inner_opt_state,
-        rebuild,
-        name="accumulate",
-        hyperparams={"every_k": every_k, "use_grad_mean": use_grad_mean},
+        init=init,
+        run=run,
+        lens=fields("inner_opt_state"),
+        holds=True,
+        count=lambda state: state.gradient_step,
     )
 
 

@@ -5,13 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.wrappers.gate import Mode, gate, run_or_hold
-
-# The slots that are moving averages, and the hyperparameter that each decays by.
-MOMENTS = {"scale_by_adam": {"mu": "b1", "nu": "b2"}, "ema": {"ema": "decay"}}
+from regopt_jax._core import GradientTransformation, as_transformation, transformation, trees, wrap
+from regopt_jax._core.modes import Mode, held, run_or_hold
+from regopt_jax._core.nature import Chain, Nature, Rule, fields
+from regopt_jax._core.numbers import check
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 
 class AccumulateIntoMomentsState(NamedTuple):
@@ -26,6 +24,7 @@ class AccumulateIntoMomentsState(NamedTuple):
     inner_state: Any
 
 
+@transformation(every_k="integer [1, inf)")
 def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> GradientTransformation:
     r"""Take one step for every k gradients, adding each to the moments as it comes (AdamA).
 
@@ -59,17 +58,16 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
     0.02
     """
     name = "accumulate_into_moments"
-    _hyperparams.check(name, every_k=(every_k, "integer [1, inf)"))
-    inner = adopt(inner)
-    first = _first(inner)
-    moments = MOMENTS.get(first.name, {}) if first.role == "precondition" else {}
-    decays = {slot: first.hyperparams[key] for slot, key in moments.items()}
-    if not decays or first.hyperparams.get("nesterov"):
+    inner = as_transformation(inner)
+    first, nature = _first(inner), inner.nature
+    averages = first.nature.averages if isinstance(first.nature, Rule) else {}
+    decays = {slot: first.hyperparams[key] for slot, key in averages.items()}
+    if not decays:
         raise ValueError(
-            f"{name}: {inner!r} must start with one of {', '.join(MOMENTS)}, without Nesterov's "
-            f"look-ahead; it starts with {first!r}."
+            f"{name}: {inner!r} must start with one of scale_by_adam, ema and others that are "
+            f"moving averages, without Nesterov's look-ahead; it starts with {first!r}."
         )
-    _hyperparams.check(name, **{moments[slot]: (d, "(0, 1)") for slot, d in decays.items()})
+    check(name, **{averages[slot]: (decay, "(0, 1)") for slot, decay in decays.items()})
 
     def init(params: PyTree) -> AccumulateIntoMomentsState:
         return AccumulateIntoMomentsState(jnp.zeros([], jnp.int32), inner.init(params))
@@ -77,11 +75,11 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
     def fold(updates: PyTree, state: Any, params: PyTree | None) -> Any:
         """The first part's state with the gradient in it and the decay still to come."""
         _, after = first.update(updates, state, params)
-        leaves, treedef = _trees.flatten(updates)
+        leaves, treedef = trees.flatten(updates)
 
         def undecayed(slot: str, decay: ArrayLike) -> PyTree:
             old, new = (
-                _trees.align(name, slot, getattr(s, slot), updates, treedef) for s in (state, after)
+                trees.align(name, slot, getattr(s, slot), updates, treedef) for s in (state, after)
             )
             return treedef.unflatten(
                 [
@@ -92,52 +90,43 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
 
         return state._replace(**{slot: undecayed(slot, decay) for slot, decay in decays.items()})
 
-    def advance(
+    def run(
         mode: Mode, updates: PyTree, state: AccumulateIntoMomentsState, params: Any, extra: Any
-    ) -> tuple[PyTree, AccumulateIntoMomentsState]:
-        def run(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
-            return mode.run(inner, share(updates), inner_state, params, extra)
+    ) -> tuple[Any, AccumulateIntoMomentsState]:
+        def ended(mode: Mode, updates: PyTree, inner_state: Any, params: Any) -> Any:
+            return inner.run(mode, share(updates), inner_state, params, extra)
 
-        def hold(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
-            out = mode.hold(inner, updates, inner_state, params, extra)
-            folded = fold(share(updates), _first_state(inner, inner_state), params)
-            return out, _with_first_state(inner, inner_state, folded)
+        def within(mode: Mode, updates: PyTree, inner_state: Any, params: Any) -> Any:
+            out = held(ended, mode, updates, inner_state, params)
+            folded = fold(share(updates), _first_state(nature, inner_state), params)
+            return out, _with_first_state(nature, inner_state, folded)
 
         def share(updates: PyTree) -> PyTree:
             return jax.tree.map(lambda g: g / every_k, updates)
 
-        last = state.mini_step == every_k - 1
-        out, inner_state = run_or_hold(last, run, hold, updates, state.inner_state, params)
+        last = state.mini_step >= every_k - 1
+        out, inner_state = run_or_hold(
+            last, ended, within, mode, updates, state.inner_state, params
+        )
         mini_step = jnp.where(last, 0, state.mini_step + 1)
         return out, AccumulateIntoMomentsState(mini_step, inner_state)
 
-    return gate(
-        inner,
-        init,
-        advance,
-        lambda state: state.inner_state,
-        lambda new: accumulate_into_moments(new, every_k),
-        name=name,
-        hyperparams={"every_k": every_k},
-    )
+    return wrap(inner, init=init, run=run, lens=fields("inner_state"), holds=True)
 
 
 def _first(tx: GradientTransformation) -> GradientTransformation:
-    sequential = tx.composition is not None and tx.composition.sequential
-    return _first(tx.parts[0]) if sequential and tx.parts else tx
+    return _first(tx.parts[0]) if isinstance(tx.nature, Chain) and tx.parts else tx
 
 
-def _first_state(tx: GradientTransformation, state: Any) -> Any:
-    if _first(tx) is tx:
+def _first_state(nature: Nature, state: Any) -> Any:
+    if not isinstance(nature, Chain):
         return state
-    assert tx.composition is not None
-    return _first_state(tx.parts[0], tx.composition.states(state)[0])
+    return _first_state(nature.parts[0].nature, nature.lens.get(state)[0])
 
 
-def _with_first_state(tx: GradientTransformation, state: Any, new: Any) -> Any:
-    if _first(tx) is tx:
+def _with_first_state(nature: Nature, state: Any, new: Any) -> Any:
+    if not isinstance(nature, Chain):
         return new
-    assert tx.composition is not None
-    head, *rest = tx.composition.states(state)
-    states = (_with_first_state(tx.parts[0], head, new), *rest)
-    return type(state)(zip(state, states, strict=True)) if isinstance(state, dict) else states
+    head, *rest = nature.lens.get(state)
+    first = _with_first_state(nature.parts[0].nature, head, new)
+    return nature.lens.put(state, [first, *rest])

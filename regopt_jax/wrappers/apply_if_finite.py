@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.wrappers.gate import Mode, gate, pass_if
+from regopt_jax._core import GradientTransformation, as_transformation, fields, transformation, wrap
+from regopt_jax._core.modes import Mode, run_if
+from regopt_jax._core.tolerance import strict
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 
 def all_finite(tree: PyTree) -> Array:
@@ -27,6 +27,7 @@ def all_finite(tree: PyTree) -> Array:
     return functools.reduce(jnp.logical_and, map(finite, jax.tree.leaves(tree)), jnp.array(True))
 
 
+@transformation(max_consecutive_errors="integer [0, inf) or None")
 def apply_if_finite(
     inner: optax.GradientTransformation, max_consecutive_errors: ArrayLike | None = None
 ) -> GradientTransformation:
@@ -52,10 +53,7 @@ def apply_if_finite(
     (0.0, 1)
     """
     limit = max_consecutive_errors
-    _hyperparams.check(
-        "apply_if_finite", max_consecutive_errors=(limit, "integer [0, inf) or None")
-    )
-    part = adopt(inner)
+    part = as_transformation(inner)
 
     def init(params: PyTree) -> optax.ApplyIfFiniteState:
         return optax.ApplyIfFiniteState(
@@ -65,14 +63,15 @@ def apply_if_finite(
             inner_state=part.init(params),
         )
 
-    def advance(
+    def run(
         mode: Mode, updates: PyTree, state: optax.ApplyIfFiniteState, params: Any, extra: Any
-    ) -> tuple[PyTree, optax.ApplyIfFiniteState]:
+    ) -> tuple[Any, optax.ApplyIfFiniteState]:
         finite = all_finite(updates)
         passes = finite if limit is None else finite | (state.notfinite_count >= limit)
-        out, inner_state = pass_if(passes, part, mode, updates, state.inner_state, params, extra)
+        over = passes if strict() else finite  # in Optax what is let through goes on counting
+        out, inner_state = run_if(passes, part, mode, updates, state.inner_state, params, extra)
         return out, optax.ApplyIfFiniteState(
-            notfinite_count=jnp.where(passes, 0, optax.safe_increment(state.notfinite_count)),
+            notfinite_count=jnp.where(over, 0, optax.safe_increment(state.notfinite_count)),
             last_finite=finite,
             total_notfinite=jnp.where(
                 finite, state.total_notfinite, optax.safe_increment(state.total_notfinite)
@@ -80,12 +79,4 @@ def apply_if_finite(
             inner_state=inner_state,
         )
 
-    return gate(
-        part,
-        init,
-        advance,
-        lambda state: state.inner_state,
-        lambda new: apply_if_finite(new, limit),
-        name="apply_if_finite",
-        hyperparams={} if limit is None else {"max_consecutive_errors": limit},
-    )
+    return wrap(part, init=init, run=run, lens=fields("inner_state"), holds=True)

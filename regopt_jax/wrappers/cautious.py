@@ -1,18 +1,19 @@
 """Cautious updates: only where they agree with the gradient."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _packed, _trees
-from regopt_jax._core import SIZING, Composition, GradientTransformation, adopt
-from regopt_jax._trees import Array, PyTree
+from regopt_jax._core import Array, GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.modes import Mode, Then
+from regopt_jax._core.nature import SIZING
 from regopt_jax.transforms.norms import scaled
 
 
+@transformation()
 def cautious(
     inner: optax.GradientTransformation, *, descent: bool | None = None
 ) -> GradientTransformation:
@@ -42,7 +43,7 @@ def cautious(
     >>> [round(x, 4) for x in u.tolist()]
     [-1.9, -0.0]
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
     if descent is None and "unknown" in part.roles:
         raise ValueError(
             f"cautious: {part!r} does not say whether its updates are steps or directions; "
@@ -54,30 +55,13 @@ def cautious(
     @jax.jit
     def agreeing(u: Array, g: Array) -> Array:
         agrees = towards * (jnp.sign(u) * jnp.sign(g).conj()).real > 0
-        share = jnp.mean(agrees, dtype=_trees.at_least_float32(u).real.dtype)
+        share = jnp.mean(agrees, dtype=trees.at_least_float32(u).real.dtype)
         return jnp.where(agrees, scaled(u, 1 / jnp.maximum(share, 1e-3)), 0)
 
-    def init(params: PyTree) -> Any:
-        _packed.refuse("cautious", params)
-        return part.init(params)
+    def of_trees(out: PyTree, updates: PyTree) -> PyTree:
+        return trees.map_leaves("cautious", agreeing, out, gradients=updates)
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, Any]:
-        out, state = part.update(updates, state, params, **extra)
-        return _trees.map_leaves("cautious", agreeing, out, gradients=updates), state
+    def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
+        return part.run(Then(of_trees, (updates,), mode), updates, state, params, extra)
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return cautious(new, descent=descent)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="cautious",
-        hyperparams={"descent": descent},
-        role="composite",
-        composition=Composition(
-            (part,), (part.name,), lambda state: (state,), rebuild, across=True
-        ),
-    )
+    return wrap(part, run=run, mixes=True)

@@ -1,17 +1,17 @@
 """Update clipping: a smaller step where the second moment lags behind the gradient."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams, _packed, _trees
-from regopt_jax._core import SIZING, Composition, GradientTransformation
-from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.nature import SIZING
 from regopt_jax.transforms.norms import root_mean_square, scaled
 
 
+@transformation(threshold="(0, inf]")
 def clip_update_rms(
     inner: GradientTransformation, threshold: ArrayLike = 1.0
 ) -> GradientTransformation:
@@ -39,7 +39,6 @@ def clip_update_rms(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     1.0
     """
-    _hyperparams.check("clip_update_rms", threshold=(threshold, "(0, inf]"))
     metric = getattr(inner, "metric", None)
     if metric is None:
         raise ValueError(f"clip_update_rms: {inner!r} does not say what it divides by (no metric).")
@@ -53,16 +52,10 @@ def clip_update_rms(
     def clipped(u: Array, g: Array, d: ArrayLike) -> Array:
         return scaled(u, 1 / jnp.maximum(root_mean_square(g / d) / threshold, 1))
 
-    def init(params: PyTree) -> Any:
-        _packed.refuse("clip_update_rms", params)
-        return inner.init(params)
-
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, Any]:
+    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> tuple[PyTree, Any]:
         out, state = inner.update(updates, state, params, **extra)
         divisor = metric(state, updates if params is None else params)
-        return _trees.map_leaves(
+        return trees.map_leaves(
             "clip_update_rms",
             clipped,
             out,
@@ -71,18 +64,4 @@ def clip_update_rms(
             broadcast=("metric",),
         ), state
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return clip_update_rms(new, threshold)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="clip_update_rms",
-        hyperparams={"threshold": threshold},
-        role="composite",
-        metric=metric,
-        composition=Composition(
-            (inner,), (inner.name,), lambda state: (state,), rebuild, across=True
-        ),
-    )
+    return wrap(inner, update=update, mixes=True, metric="inner")

@@ -1,18 +1,19 @@
 """Transformations that run at some steps only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._trees import ArrayLike, PyTree
-from regopt_jax.wrappers.gate import Mode, gate, pass_if, run_or_hold
+from regopt_jax._core import ArrayLike, GradientTransformation, PyTree, fields, transformation, wrap
+from regopt_jax._core.foreign import as_transformation
+from regopt_jax._core.modes import Mode, run_if, run_or_hold
 
 Condition = Callable[..., ArrayLike]
 
 
+@transformation()
 def conditionally_transform(
     inner: optax.GradientTransformation,
     should_transform_fn: Condition,
@@ -35,41 +36,30 @@ def conditionally_transform(
     1.0
     2.0
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
 
     def init(params: PyTree) -> optax.ConditionallyTransformState:
         return optax.ConditionallyTransformState(part.init(params), jnp.zeros([], jnp.int32))
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, optax.ConditionallyTransformState]:
-        def run(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
-            return part.update(updates, inner_state, params, **extra)
+    def run(
+        mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Any
+    ) -> tuple[Any, optax.ConditionallyTransformState]:
+        def inside(mode: Mode, updates: PyTree, inner_state: Any, params: Any) -> Any:
+            return part.run(mode, updates, inner_state, params, extra)
 
-        def hold(updates: PyTree, inner_state: Any, params: Any) -> tuple[PyTree, Any]:
-            return updates, inner_state
+        def outside(mode: Mode, updates: PyTree, inner_state: Any, params: Any) -> Any:
+            return mode.land(updates), inner_state
 
         condition = should_transform_fn(state.step, **(extra if forward_extra_args else {}))
         out, inner_state = run_or_hold(
-            jnp.asarray(condition), run, hold, updates, state.inner_state, params
+            jnp.asarray(condition), inside, outside, mode, updates, state.inner_state, params
         )
         return out, optax.ConditionallyTransformState(inner_state, optax.safe_increment(state.step))
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return conditionally_transform(new, should_transform_fn, forward_extra_args)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="conditionally_transform",
-        hyperparams={"should_transform_fn": should_transform_fn},
-        role="composite",
-        elementwise=part.elementwise,
-        composition=Composition((part,), (part.name,), lambda s: (s.inner_state,), rebuild),
-    )
+    return wrap(part, init=init, run=run, lens=fields("inner_state"))
 
 
+@transformation()
 def conditionally_mask(
     inner: optax.GradientTransformation,
     should_transform_fn: Condition,
@@ -92,26 +82,18 @@ def conditionally_mask(
     0.0
     -1.0
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
 
     def init(params: PyTree) -> optax.ConditionallyMaskState:
         return optax.ConditionallyMaskState(jnp.zeros([], jnp.int32), part.init(params))
 
-    def advance(
+    def run(
         mode: Mode, updates: PyTree, state: optax.ConditionallyMaskState, params: Any, extra: Any
-    ) -> tuple[PyTree, optax.ConditionallyMaskState]:
+    ) -> tuple[Any, optax.ConditionallyMaskState]:
         condition = should_transform_fn(state.step, **(extra if forward_extra_args else {}))
-        out, inner_state = pass_if(
+        out, inner_state = run_if(
             jnp.asarray(condition), part, mode, updates, state.inner_state, params, extra
         )
         return out, optax.ConditionallyMaskState(optax.safe_increment(state.step), inner_state)
 
-    return gate(
-        part,
-        init,
-        advance,
-        lambda state: state.inner_state,
-        lambda new: conditionally_mask(new, should_transform_fn, forward_extra_args),
-        name="conditionally_mask",
-        hyperparams={"should_transform_fn": should_transform_fn},
-    )
+    return wrap(part, init=init, run=run, lens=fields("inner_state"), holds=True)

@@ -2,7 +2,7 @@
 
 import optax
 
-from regopt_jax._core import adopt
+from regopt_jax._core import as_transformation
 
 
 def with_extra_args_support(
@@ -22,4 +22,4 @@ def with_extra_args_support(
     >>> float(tx.update(jnp.array(1.0), tx.init(jnp.array(0.0)), value=3.0)[0])
     1.0
     """
-    return adopt(tx)
+    return as_transformation(tx)

@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._layout import gathered, scattered
-from regopt_jax._trees import Array, PyTree
+from regopt_jax._core import Array, GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.modes import Mode, Then
+from regopt_jax._core.nature import Change
+from regopt_jax._core.sharding import gathered, scattered
+from regopt_jax._core.tolerance import strict
 
 
+@transformation()
 def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
     """Run a transformation on one vector that holds all arrays of the tree.
 
@@ -33,53 +36,54 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
     >>> tx.init({"bias": jnp.zeros(2), "kernel": jnp.zeros((3, 2))})[0].mu.shape
     (8,)
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
 
     def init(params: PyTree) -> Any:
-        _trees.check_inexact("flatten", params)
-        return part.init(_join(_trees.flatten(params)[0]))
+        trees.check_inexact("flatten", params)
+        return part.init(_join(trees.flatten(params)[0]))
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, Any]:
-        leaves, treedef = _trees.flatten(updates)
+    def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
+        leaves, treedef = trees.flatten(updates)
         like, flat_params = leaves, None
         if params is not None:
-            like = _trees.align("flatten", "parameters", params, updates, treedef)
-            _trees.check_shapes("flatten", "parameter", updates, leaves, like)
+            like = trees.align("flatten", "parameters", params, updates, treedef)
+            trees.check_shapes("flatten", "parameter", updates, leaves, like)
             flat_params = _join(like)
         filled = [
             jnp.zeros_like(p) if g is None and p is not None else g
             for g, p in zip(leaves, like, strict=True)
         ]
-        out, state = part.update(_join(filled), state, flat_params, **extra)
-        pieces = _split(out, filled)
-        pairs = zip(leaves, pieces, strict=True)
-        us = [None if g is None else scattered(_as(u, g), g) for g, u in pairs]
-        return treedef.unflatten(us), state
 
-    def metric(state: Any, params: PyTree) -> PyTree:
+        def pieces(out: Array) -> PyTree:
+            pairs = zip(leaves, _split(out, filled), strict=True)
+            return treedef.unflatten(
+                [None if g is None else scattered(_as(u, g), g) for g, u in pairs]
+            )
+
+        return part.run(Then(pieces, (), mode), _join(filled), state, flat_params, extra)
+
+    def metric(parts: Sequence[GradientTransformation], state: Any, params: PyTree) -> PyTree:
         assert part.metric is not None
-        leaves, treedef = _trees.flatten(params)
+        leaves, treedef = trees.flatten(params)
         flat = _join(leaves)
         whole = jnp.broadcast_to(part.metric(state, flat), flat.shape)
         return treedef.unflatten(_split(whole, leaves))
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
+    def edit(change: Change) -> GradientTransformation:
         raise ValueError(
             "flatten: its vector has lost the paths and shapes by which a regulariser selects. "
             "Put the regulariser into a chain beside flatten, or into the inner transformation "
             "before flattening."
         )
 
-    return GradientTransformation(
-        init,
-        update,
-        name="flatten",
-        role="composite",
-        elementwise=part.elementwise,
-        metric=None if part.metric is None else metric,
-        composition=Composition((part,), (part.name,), lambda s: (s,), rebuild, across=True),
+    return wrap(
+        part,
+        init=init,
+        run=run,
+        sees=lambda tree: (_join(trees.flatten(tree)[0]),),
+        mixes=not part.elementwise,
+        metric=metric,
+        edit=edit,
     )
 
 
@@ -99,4 +103,5 @@ def _split(vector: Array, like: Sequence[Any]) -> list[Any]:
 def _as(u: Array, g: Any) -> Array:
     dtype = jnp.result_type(g)
     real = jnp.iscomplexobj(u) and not jnp.issubdtype(dtype, jnp.complexfloating)
-    return (u.real if real else u).astype(dtype)
+    u = u.real if real else u
+    return u.astype(dtype) if strict() else u

@@ -1,5 +1,6 @@
 """Parameters that do not move."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Composition, GradientTransformation
-from regopt_jax._leafwise import leafwise
-from regopt_jax._trees import PyTree
-from regopt_jax.combine.chain import named_chain
-from regopt_jax.combine.masked import masked
-from regopt_jax.combine.select import Mask, resolve_mask
+from regopt_jax._core import GradientTransformation, PyTree, leafwise, transformation, trees, wrap
+from regopt_jax._core.foreign import as_transformation
+from regopt_jax._core.modes import Mode
+from regopt_jax._core.nature import Lens
+from regopt_jax.combine.masked import masked, side_by_side
+from regopt_jax.combine.select import Mask, keep, resolve_mask
 
 
+@transformation()
 def set_to_zero() -> GradientTransformation:
     """Replace the updates by zeros.
 
@@ -25,9 +27,10 @@ def set_to_zero() -> GradientTransformation:
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
     0.0
     """
-    return leafwise(jnp.zeros_like, name="set_to_zero", role="gradient", metric=lambda: jnp.inf)
+    return leafwise(jnp.zeros_like, role="gradient", metric=lambda: jnp.inf)
 
 
+@transformation()
 def freeze(mask: Mask) -> GradientTransformation:
     """Zero the updates of the leaves that a mask selects; pass the others through.
 
@@ -44,9 +47,10 @@ def freeze(mask: Mask) -> GradientTransformation:
     >>> [float(updates["b"]), float(updates["w"])]
     [0.0, 1.0]
     """
-    return masked(set_to_zero(), mask).named("freeze", mask=mask)
+    return masked(set_to_zero(), mask)
 
 
+@transformation()
 def selective_transform(
     optimizer: optax.GradientTransformation, *, freeze_mask: Mask
 ) -> GradientTransformation:
@@ -63,44 +67,46 @@ def selective_transform(
     >>> [float(updates["b"]), float(updates["w"])]
     [0.0, -1.0]
     """
-    return _selective(masked(optimizer, _others(freeze_mask)), freeze_mask)
+    part, stop = as_transformation(optimizer), set_to_zero()
 
+    def masks(tree: PyTree) -> list[PyTree]:
+        frozen = resolve_mask(freeze_mask, tree)
+        return [jax.tree.map(operator.not_, frozen), frozen]
 
-def _selective(train: GradientTransformation, freeze_mask: Mask) -> GradientTransformation:
-    both = named_chain(("train", train), ("freeze", freeze(freeze_mask)))
+    def sees(tree: PyTree) -> tuple[PyTree]:
+        return (keep(masks(tree)[0], tree),)
+
+    def states(state: optax.PartitionState) -> tuple[Any]:
+        return (state.inner_states["train"].inner_state,)
+
+    def joined(_: Any, inner: Sequence[Any]) -> optax.PartitionState:
+        own = {"train": inner[0], "freeze": optax.EmptyState()}
+        return optax.PartitionState({key: optax.MaskedState(state) for key, state in own.items()})
 
     def init(params: PyTree) -> optax.PartitionState:
-        return optax.PartitionState(dict(both.init(params)))
+        stop.init(keep(masks(params)[1], params))
+        return joined(None, [part.init(*sees(params))])
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, optax.PartitionState]:
-        updates, after = both.update(updates, state.inner_states, params, **extra)
-        return updates, optax.PartitionState(dict(after))
+    def run(
+        mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Any
+    ) -> tuple[Any, optax.PartitionState]:
+        own = masks(updates if params is None else params)
+        inner = [*states(state), optax.EmptyState()]
+        out, after = side_by_side([part, stop], own, mode, updates, inner, params, extra, False)
+        return out, joined(None, after)
 
-    def metric(state: optax.PartitionState, params: PyTree) -> PyTree:
-        assert both.metric is not None
-        return both.metric(state.inner_states, params)
+    def metric(parts: Sequence[Any], state: Any, params: PyTree) -> PyTree:
+        inside = parts[0].metric(*states(state), *sees(params))
+        return trees.overlaid(jax.tree.map(lambda _: jnp.inf, params), inside)
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return _selective(new, freeze_mask)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="selective_transform",
-        role="composite",
-        elementwise=both.elementwise,
-        metric=None if both.metric is None else metric,
-        composition=Composition(
-            (train,), ("train",), lambda s: (s.inner_states["train"],), rebuild
-        ),
+    return wrap(
+        part,
+        init=init,
+        run=run,
+        lens=Lens(states, joined),
+        names=("train",),
+        sees=sees,
+        selects=True,
+        selection=None if callable(freeze_mask) else freeze_mask,
+        metric=metric,
     )
-
-
-def _others(mask: Mask) -> Mask:
-    def others(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda frozen: not frozen, resolve_mask(mask, tree))
-
-    return others

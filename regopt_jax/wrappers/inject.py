@@ -1,26 +1,25 @@
 """Hyperparameters kept in the state: to change, to sweep and to differentiate."""
 
-import functools
+import contextlib
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax.combine.select import Selector
+from regopt_jax._core import GradientTransformation, as_transformation, numbers
+from regopt_jax._core.made import Made, bound, signature
+from regopt_jax._core.promotion import weak
+from regopt_jax._core.tolerance import as_optax, strict
+from regopt_jax.combine import Selector
 from regopt_jax.wrappers.injected import NUMBERS, Values, injected
 
 Maker = Callable[..., optax.GradientTransformation]
 
 
 def inject_hyperparams(
-    inner_factory: Maker,
-    static_args: str | Iterable[str] = (),
-    hyperparam_dtype: Any = None,
+    inner_factory: Maker, static_args: str | Iterable[str] = (), hyperparam_dtype: Any = None
 ) -> Callable[..., GradientTransformation]:
     """A maker of transformations that keep their numeric hyperparameters in the state.
 
@@ -43,7 +42,8 @@ def inject_hyperparams(
       ``(state, **extra_args)``.
 
     Raises:
-      ValueError: ``static_args`` names something that is not an argument.
+      ValueError: ``static_args`` names something that is not an argument; ``hyperparam_dtype``
+        holds no fractions.
       TypeError: an argument that must be named there: a function that is no schedule, or a
         number whose value decides what is compiled.
 
@@ -54,40 +54,72 @@ def inject_hyperparams(
     >>> float(tx.update(jnp.array(1.0), state)[0]), float(ro.learning_rate(tx, state))
     (-0.5, 0.5)
     """
+    numbers.check_dtype("inject_hyperparams", "hyperparam_dtype", hyperparam_dtype)
     static = {static_args} if isinstance(static_args, str) else set(static_args)
-    signature = inspect.signature(inner_factory)
-    unknown = static - set(signature.parameters)
+    parameters = signature(inner_factory).parameters
+    unknown = static - set(parameters)
     if unknown:
         raise ValueError(
             f"inject_hyperparams: static_args has {sorted(unknown)}, but the arguments are "
-            f"{list(signature.parameters)}."
+            f"{list(parameters)}."
         )
 
-    @functools.wraps(inner_factory)
-    def make(*args: Any, **kwargs: Any) -> GradientTransformation:
-        bound = signature.bind(*args, **kwargs)
-        given = set(bound.arguments)
-        bound.apply_defaults()
-        numbers: Values = {}
+    return _Injecting(inner_factory, frozenset(static), hyperparam_dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Injecting:
+    """What :func:`inject_hyperparams` returns; equal for equal arguments."""
+
+    factory: Maker
+    static: frozenset[str]
+    dtype: Any
+    exact: bool = dataclasses.field(default_factory=strict)
+
+    @property
+    def made(self) -> Made:
+        """The call that made it."""
+        given = {
+            "inner_factory": self.factory,
+            "static_args": tuple(sorted(self.static)),
+            "hyperparam_dtype": self.dtype,
+        }
+        return Made("inject_hyperparams", given, inject_hyperparams)
+
+    @property
+    def __wrapped__(self) -> Maker:
+        """Whose arguments it takes."""
+        return self.factory
+
+    def __call__(self, *args: Any, **kwargs: Any) -> GradientTransformation:
+        with contextlib.nullcontext() if self.exact else as_optax():
+            return self._make(*args, **kwargs)
+
+    def _make(self, *args: Any, **kwargs: Any) -> GradientTransformation:
+        parameters = signature(self).parameters
+        given = signature(self).bind(*args, **kwargs).arguments
+        arguments = bound(self, args, kwargs)
+        values: Values = {}
         schedules: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
-            parameter = signature.parameters[name]
+        for name, value in arguments.items():
+            parameter = parameters[name]
             optional = parameter.kind is parameter.KEYWORD_ONLY
-            if name in static or _is_static(value, parameter) or (optional and name not in given):
+            if name in self.static or _is_static(value, parameter):
+                continue
+            if optional and name not in given and self.exact:
                 continue
             if callable(value):
                 schedules[name] = value
             elif isinstance(value, NUMBERS):
-                numbers[name] = value
+                values[name] = value
+
+        made = Made("inject_hyperparams", arguments, self)
 
         def build(values: Values) -> GradientTransformation:
-            arguments = bound.arguments | {k: _weak(v) for k, v in values.items()}
-            call = inspect.BoundArguments(signature, arguments)
-            return adopt(inner_factory(*call.args, **call.kwargs))
+            call, keywords = made.call({k: weak(v) if self.exact else v for k, v in values.items()})
+            return as_transformation(self.factory(*call, **keywords))
 
-        return injected(build, numbers, schedules, hyperparam_dtype)
-
-    return make
+        return injected(build, values, schedules, self.dtype, made)
 
 
 inject_stateful_hyperparams = inject_hyperparams
@@ -96,14 +128,3 @@ inject_stateful_hyperparams = inject_hyperparams
 def _is_static(value: Any, parameter: inspect.Parameter) -> bool:
     whole = isinstance(value, int) and parameter.annotation in (int, "int")
     return whole or isinstance(value, bool | type | Selector)
-
-
-def _weak(value: Any) -> Any:
-    """The value as the maker gets it: like a Python number, it takes the dtypes it meets."""
-    if not isinstance(value, jax.Array | np.ndarray | np.number):
-        return value
-    for kind, zero in ((jnp.floating, 0.0), (jnp.integer, 0)):
-        if jnp.issubdtype(value.dtype, kind):
-            one = functools.partial(jax.lax.full_like, jnp.asarray(zero))
-            return functools.reduce(lambda f, _: jax.vmap(f), range(value.ndim), one)(value)
-    return value

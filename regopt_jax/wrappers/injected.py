@@ -1,6 +1,5 @@
 """A transformation that is made anew at each step, of hyperparameters in its state."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +9,13 @@ import numpy as np
 import optax
 from optax.schedules import StatefulSchedule
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import Change, Composition, GradientTransformation
-from regopt_jax._hyperparams import Schedule
-from regopt_jax._states import WrappedScheduleState
-from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax._core import Array, ArrayLike, PyTree, Schedule, fields, trees, value_at, wrap
+from regopt_jax._core.made import Made
+from regopt_jax._core.modes import Mode
+from regopt_jax._core.nature import Change
+from regopt_jax._core.optax_states import WrappedScheduleState
+from regopt_jax._core.protocol import GradientTransformation, relabelled
+from regopt_jax._core.show import shown
 
 Values = dict[str, Any]
 NUMBERS = (int, float, jax.Array, np.ndarray, np.number)
@@ -38,7 +39,7 @@ class _Counted:
         return WrappedScheduleState(optax.safe_increment(state.count))
 
     def __call__(self, state: WrappedScheduleState, **_: Any) -> ArrayLike:
-        return _hyperparams.at(self.schedule, state.count)
+        return value_at(self.schedule, state.count)
 
 
 def injected(
@@ -46,10 +47,12 @@ def injected(
     numbers: Values,
     schedules: dict[str, Any],
     hyperparam_dtype: Any,
+    made: Made,
 ) -> GradientTransformation:
     """``build(values)`` at each step, of the numbers in the state and of the schedules' values."""
     schedules = {
-        name: s if isinstance(s, StatefulSchedule) else _Counted(s) for name, s in schedules.items()
+        name: s if isinstance(s, StatefulSchedule | _Counted) else _Counted(s)
+        for name, s in schedules.items()
     }
     known = numbers | {name: _first_value(name, f) for name, f in schedules.items()}
     part = build(known)
@@ -79,7 +82,7 @@ def injected(
             ) from error
 
     def stored(values: Values, tree: PyTree) -> dict[str, Array]:
-        dtype = hyperparam_dtype or _trees.real_dtype(tree)
+        dtype = hyperparam_dtype or trees.real_dtype(tree, narrowest=False)
         return {name: _stored(value, dtype) for name, value in values.items()}
 
     def init(params: PyTree) -> optax.InjectStatefulHyperparamsState:
@@ -94,26 +97,26 @@ def injected(
         )
 
     def call(
-        run: str, values: Values, updates: PyTree, state: Any, params: Any, extra: Values
+        values: Values, mode: Mode, updates: PyTree, state: Any, params: Any, extra: Values
     ) -> tuple[PyTree, Any]:
-        return getattr(build(values), run)(updates, state, params, **extra)
+        return build(values).run(mode, updates, state, params, extra)
 
     # Outside jit every step would compile its own kernels, in which the values are constants.
-    jitted = {run: jax.jit(functools.partial(call, run)) for run in ("update", "step")}
+    jitted = jax.jit(call)
 
-    def advance(
-        run: str, updates: PyTree, state: Any, params: PyTree | None, extra: dict[str, Any]
+    def run(
+        mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Any
     ) -> tuple[PyTree, optax.InjectStatefulHyperparamsState]:
         states = state.hyperparams_states
         scheduled = {name: f(states[name], **extra) for name, f in schedules.items()}
         values = stored(state.hyperparams | scheduled, updates if params is None else params)
 
         def advanced(values: Values) -> tuple[PyTree, Any]:
-            operands = (values, updates, state.inner_state, params, extra)
+            operands = (values, mode, updates, state.inner_state, params, extra)
             if not _known(operands):
-                return call(run, *operands)
+                return call(*operands)
             build(values)  # checks the numbers, which within jit are not known
-            return jitted[run](*operands)
+            return jitted(*operands)
 
         out, inner_state = attempt(advanced, values)
         return out, optax.InjectStatefulHyperparamsState(
@@ -123,47 +126,33 @@ def injected(
             inner_state=inner_state,
         )
 
-    def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> Any:
-        return advance("update", updates, state, params, extra)
-
-    def in_place(grads: PyTree, state: Any, params: PyTree, **extra: Any) -> Any:
-        return advance("step", grads, state, params, extra)
-
-    def metric(state: Any, params: PyTree) -> PyTree:
+    def metric(parts: Sequence[Any], state: Any, params: PyTree) -> PyTree:
         metric_of = build(state.hyperparams).metric
         assert metric_of is not None
         return metric_of(state.inner_state, params)
 
-    def at(state: Any) -> tuple[GradientTransformation, ...]:
-        due = {n: f(state.hyperparams_states[n]) for n, f in schedules.items() if _counts(f)}
-        return (build(state.hyperparams | due),)
+    def due(state: Any) -> Values:
+        """The values that the next update uses, as far as the step alone says them."""
+        own = {n: f(state.hyperparams_states[n]) for n, f in schedules.items() if _counts(f)}
+        return {**state.hyperparams, **own}
 
     def edit(change: Change) -> GradientTransformation:
-        return injected(lambda values: change(build(values)), numbers, schedules, hyperparam_dtype)
+        changed = Made(made.name, made.arguments)
+        return injected(
+            lambda values: change(build(values)), numbers, schedules, hyperparam_dtype, changed
+        )
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return edit(lambda _: new)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="inject_hyperparams",
-        hyperparams=numbers | {n: f.schedule for n, f in schedules.items() if _counts(f)},
-        role="composite",
-        elementwise=part.elementwise,
-        metric=None if part.metric is None else metric,
-        in_place=None if part.in_place is None else in_place,
-        composition=Composition(
-            (part,),
-            (part.name,),
-            lambda state: (state.inner_state,),
-            rebuild,
-            gate=_holds_back(part),
-            at=at,
-            edit=edit,
-        ),
+    whole = wrap(
+        part,
+        init=init,
+        run=run,
+        lens=fields("inner_state"),
+        metric=metric,
+        in_force=due,
+        parts_at=lambda state: (build(due(state)),),
+        edit=edit,
     )
+    return relabelled(whole, made)
 
 
 def _known(tree: PyTree) -> bool:
@@ -197,20 +186,15 @@ def _first_value(name: str, schedule: Any) -> ArrayLike:
 
 def _no_schedule(name: str, schedule: Any) -> TypeError:
     return TypeError(
-        f"inject_hyperparams: {name}={_hyperparams.shown(schedule.schedule)} was taken for a "
+        f"inject_hyperparams: {name}={shown(schedule.schedule)} was taken for a "
         "schedule, but gives no number for the step 0; name it in static_args."
     )
-
-
-def _holds_back(tx: GradientTransformation) -> bool:
-    gate = tx.composition is not None and tx.composition.gate
-    return gate or any(map(_holds_back, tx.parts))
 
 
 def _stored(value: Any, dtype: Any) -> Array:
     """The value as the state keeps it: an array whose dtype is not weak."""
     own = jnp.result_type(value)
-    if isinstance(value, jax.Array) and not value.weak_type:
+    if isinstance(value, jax.Array) and not getattr(value, "weak_type", False):  # as a key has
         return value
     kept = dtype if jnp.issubdtype(own, jnp.floating) else own
     return jax.lax.convert_element_type(value, kept)

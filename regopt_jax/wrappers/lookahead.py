@@ -1,6 +1,6 @@
 """Lookahead: slow parameters that follow fast ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 from optax import LookaheadParams as LookaheadParams
 
-from regopt_jax import _hyperparams, _trees
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._trees import Array, ArrayLike, PyTree
-from regopt_jax.wrappers.gate import run_or_hold
+from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, fields, trees, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.foreign import as_transformation
+from regopt_jax._core.modes import Mode, Onto, run_or_hold
 
 
+@transformation(sync_period="integer [1, inf)", slow_step_size="[0, 1]")
 def lookahead(
     fast_optimizer: optax.GradientTransformation,
     sync_period: ArrayLike,
@@ -53,15 +54,10 @@ def lookahead(
     1.0 0.0
     1.0 1.0
     """
-    _hyperparams.check(
-        "lookahead",
-        sync_period=(sync_period, "integer [1, inf)"),
-        slow_step_size=(slow_step_size, "[0, 1]"),
-    )
-    part = adopt(fast_optimizer)
+    part = as_transformation(fast_optimizer)
 
     def init(params: PyTree) -> optax.LookaheadState:
-        return optax.LookaheadState(part.init(_trees.fast(params)), jnp.zeros([], jnp.int32))
+        return optax.LookaheadState(part.init(trees.fast(params)), jnp.zeros([], jnp.int32))
 
     def due(state: optax.LookaheadState) -> Array:
         return state.steps_since_sync == sync_period - 1
@@ -70,80 +66,73 @@ def lookahead(
         return optax.LookaheadState(fast_state, (state.steps_since_sync + 1) % sync_period)
 
     def restarted(fast_state: Any, fast: PyTree) -> Any:
-        return jax.tree.map(lambda old, new: new.astype(old.dtype), fast_state, part.init(fast))
+        return jax.tree.map(trees.in_dtype_of, fast_state, part.init(fast))
 
-    def update(
-        updates: PyTree,
-        state: optax.LookaheadState,
-        params: optax.LookaheadParams | None = None,
-        **extra: Any,
-    ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
-        grads = _trees.fast(updates)
+    def share(lead: Array) -> Array:
+        """How far the slow parameters go towards fast ones that lead by ``lead``."""
+        return jnp.multiply(slow_step_size, lead)
+
+    def run(
+        mode: Mode, updates: PyTree, state: optax.LookaheadState, params: Any, extra: Any
+    ) -> tuple[Any, optax.LookaheadState]:
+        grads = trees.fast(updates)
         if params is None:
-            raise _trees.params_needed("lookahead", grads)
+            raise trees.params_needed("lookahead", grads)
         _require_pair(params)
+        if isinstance(mode, Onto):
+            return in_place(mode.base, grads, state, params, extra)
         steps, fast_state = part.update(grads, state.fast_state, params.fast, **extra)
         sync = due(state)
-
-        def ahead(u: Array, fast: Array, slow: Array) -> Array:
-            return fast + u - slow
 
         def fast_update(u: Array, lead: Array) -> Array:
             return jnp.where(sync, u - (1 - slow_step_size) * lead, u).astype(u.dtype)
 
         def slow_update(slow: Array, lead: Array) -> Array:
-            return jnp.where(sync, slow_step_size * lead, 0).astype(slow.dtype)
+            return jnp.where(sync, share(lead), 0).astype(slow.dtype)
 
-        lead = _trees.map_leaves(
-            "lookahead", ahead, steps, parameters=params.fast, slow=params.slow
+        lead = _map(
+            lambda u, fast, slow: fast + u - slow, steps, parameters=params.fast, slow=params.slow
         )
         if reset_state:
             start = restarted(fast_state, params.fast)
             fast_state = jax.tree.map(partial(jnp.where, sync), start, fast_state)
-        return optax.LookaheadParams(
-            fast=_trees.map_leaves("lookahead", fast_update, steps, leads=lead),
-            slow=_trees.map_leaves("lookahead", slow_update, params.slow, leads=lead),
-        ), counted(fast_state, state)
+        out = optax.LookaheadParams(
+            fast=_map(fast_update, steps, leads=lead),
+            slow=_map(slow_update, params.slow, leads=lead),
+        )
+        return mode.land(out), counted(fast_state, state)
 
     def in_place(
-        grads: PyTree, state: optax.LookaheadState, params: optax.LookaheadParams, **extra: Any
+        base: Any, grads: PyTree, state: optax.LookaheadState, params: Any, extra: Any
     ) -> tuple[optax.LookaheadParams, optax.LookaheadState]:
-        _require_pair(params)
-        fast, fast_state = part.step(_trees.fast(grads), state.fast_state, params.fast, **extra)
+        """Without a difference of like numbers; a step that is held back moves nothing."""
+        fast, fast_state = part.run(Onto(base.fast), grads, state.fast_state, params.fast, extra)
 
         def follow(slow: Array, fast: Array) -> Array:
-            return slow + slow_step_size * (fast - slow)
+            return slow + share(fast - slow)
 
-        def run(fast: PyTree, slow: PyTree, fast_state: Any) -> Any:
-            slow = _trees.map_leaves("lookahead", follow, slow, parameters=fast)
+        def synced(fast: PyTree, slow: PyTree, fast_state: Any) -> Any:
+            slow = _map(follow, slow, parameters=fast)
             return slow, slow, restarted(fast_state, slow) if reset_state else fast_state
 
-        def hold(*operands: Any) -> Any:
+        def apart(*operands: Any) -> Any:
             return operands
 
-        fast, slow, fast_state = run_or_hold(due(state), run, hold, fast, params.slow, fast_state)
+        fast, slow, fast_state = run_or_hold(due(state), synced, apart, fast, base.slow, fast_state)
         return optax.LookaheadParams(fast, slow), counted(fast_state, state)
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return lookahead(new, sync_period, slow_step_size, reset_state)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="lookahead",
-        hyperparams={"sync_period": sync_period, "slow_step_size": slow_step_size},
-        role="composite",
-        elementwise=part.elementwise,
-        in_place=in_place,
-        composition=Composition(
-            (part,),
-            (part.name,),
-            lambda s: (s.fast_state,),
-            rebuild,
-            narrow=lambda tree: (_trees.fast(tree),),
-        ),
+    return wrap(
+        part,
+        init=init,
+        run=run,
+        lens=fields("fast_state"),
+        sees=lambda tree: (trees.fast(tree),),
+        pairs=True,
     )
+
+
+def _map(function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
+    return trees.map_leaves("lookahead", function, tree, **others)
 
 
 def _require_pair(params: Any) -> None:

@@ -1,6 +1,6 @@
 """Sharpness-aware minimisation: gradients from where the loss nearby is worst."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import SAMState as SAMState
 
-from regopt_jax import _hyperparams, _trees, _vectors
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._trees import Array, PyTree
+from regopt_jax._core import Array, GradientTransformation, PyTree, fields, trees, vectors, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.foreign import as_transformation
+from regopt_jax._core.tolerance import strict
 
 
+@transformation(sync_period="integer [1, inf)")
 def sam(
     optimizer: optax.GradientTransformation,
     adv_optimizer: optax.GradientTransformation,
@@ -54,16 +56,15 @@ def sam(
     2.0
     0.0
     """
-    _hyperparams.check("sam", sync_period=(sync_period, "integer [1, inf)"))
-    outer, climber = adopt(optimizer), adopt(adv_optimizer)
+    outer, climber = as_transformation(optimizer), as_transformation(adv_optimizer)
 
     def init(params: PyTree) -> SAMState:
-        _trees.check_inexact("sam", params)
+        trees.check_inexact("sam", params)
         return SAMState(
             steps_since_sync=jnp.zeros([], jnp.int32),
             opt_state=outer.init(params),
             adv_state=climber.init(params),
-            cache=None if opaque_mode else _map(_trees.copied, params),
+            cache=None if opaque_mode else _map(trees.copied, params),
         )
 
     def climb(updates: PyTree, state: Any, params: PyTree, extra: Any) -> tuple[PyTree, Any]:
@@ -77,7 +78,8 @@ def sam(
         start = _pick(first, params, state.cache)
         up, adv_state = climb(updates, state.adv_state, params, extra)
         down, opt_state = outer.update(updates, state.opt_state, start, **extra)
-        back = _map(lambda u, p, w: w - p + u, down, parameters=params, starts=start)
+        kept = start if strict() else state.cache  # another one where each step is the last
+        back = _map(lambda u, p, w: w - p + u, down, parameters=params, starts=kept)
         rested = climber.init(params) if reset_state else state.adv_state
         return _pick(last, back, up), SAMState(
             steps_since_sync=(state.steps_since_sync + 1) % sync_period,
@@ -94,7 +96,7 @@ def sam(
         there, adv_state = params, state.adv_state
         for i in range(sync_period - 1):
             up, adv_state = climb(updates, adv_state, there, extra)
-            there = _vectors.apply_updates(there, up)
+            there = vectors.apply_updates(there, up)
             updates = _map(lambda _, g: g, updates, gradients=grad_fn(there, i))
             if batch_axis_name is not None:
                 updates = jax.lax.pmean(updates, batch_axis_name)  # type: ignore[no-untyped-call]
@@ -115,37 +117,15 @@ def sam(
         **extra: Any,
     ) -> tuple[PyTree, SAMState]:
         if params is None:
-            raise _trees.params_needed("sam", updates)
-        run = whole_climb if opaque_mode else one_step
-        return run(updates, state, params, grad_fn, extra)
+            raise trees.params_needed("sam", updates)
+        go = whole_climb if opaque_mode else one_step
+        return go(updates, state, params, grad_fn, extra)
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        first, second = parts
-        return sam(first, second, sync_period, reset_state, opaque_mode, batch_axis_name)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="sam",
-        hyperparams={
-            "sync_period": sync_period,
-            "reset_state": reset_state,
-            "opaque_mode": opaque_mode,
-            "batch_axis_name": batch_axis_name,
-        },
-        role="composite",
-        elementwise=outer.elementwise and climber.elementwise,
-        composition=Composition(
-            (outer, climber),
-            (outer.name, climber.name),
-            lambda s: (s.opt_state, s.adv_state),
-            rebuild,
-        ),
-    )
+    return wrap(outer, climber, init=init, update=update, lens=fields("opt_state", "adv_state"))
 
 
 def _map(function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
-    return _trees.map_leaves("sam", function, tree, **others)
+    return trees.map_leaves("sam", function, tree, **others)
 
 
 def _pick(condition: Array, new: PyTree, old: PyTree) -> PyTree:

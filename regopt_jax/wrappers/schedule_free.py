@@ -1,6 +1,5 @@
 """Schedule-Free: an average of the iterates instead of a schedule that decays."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,12 +7,16 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState as ScheduleFreeState
 
-from regopt_jax import _hyperparams, _trees, _vectors
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import Array, ArrayLike, PyTree
+from regopt_jax._core import GradientTransformation, as_transformation, fields, trees, vectors, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.derived import holds_back
+from regopt_jax._core.modes import Onto
+from regopt_jax._core.schedule import ScalarOrSchedule, previous, value_at
+from regopt_jax._core.tolerance import strict
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 
+@transformation(learning_rate="[0, inf)", b1="(0, 1]", weight_lr_power="[0, inf)")
 def schedule_free(
     base_optimizer: optax.GradientTransformation,
     learning_rate: ScalarOrSchedule,
@@ -55,41 +58,41 @@ def schedule_free(
     (2.0, 1.75, 1.5)
     """
     name = "schedule_free"
-    _hyperparams.check(
-        name,
-        learning_rate=(learning_rate, "[0, inf)"),
-        b1=(b1, "(0, 1]"),
-        weight_lr_power=(weight_lr_power, "[0, inf)"),
-    )
-    part = adopt(base_optimizer)
+    part = as_transformation(base_optimizer)
 
     def init(params: PyTree) -> ScheduleFreeState:
-        _trees.check_inexact(name, params)
-        dtype = _trees.real_dtype(params)
+        trees.check_inexact(name, params)
+        dtype = trees.real_dtype(params)
         return ScheduleFreeState(
             b1=jnp.asarray(b1, dtype),
             weight_sum=jnp.zeros([], dtype),
             step_count=jnp.ones([], jnp.int32),
             max_lr=jnp.zeros([], dtype),
             base_optimizer_state=part.init(params),
-            z=_trees.map_leaves(name, lambda p: _trees.copied(p, state_dtype), params),
+            z=trees.map_leaves(name, lambda p: trees.copied(p, state_dtype), params),
         )
 
     def update(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
     ) -> tuple[PyTree, ScheduleFreeState]:
         if params is None:
-            raise _trees.params_needed(name, updates)
+            raise trees.params_needed(name, updates)
         weight_sum, max_lr, share = _weigh(state, learning_rate, weight_lr_power)
-        steps, base_state = part.update(updates, state.base_optimizer_state, params, **extra)
-        moved = _vectors.apply_updates(state.z, steps)
+        if holds_back(part.nature):  # then z stays as it is, and no zeros are added to it
+            moved, base_state = part.run(
+                Onto(state.z), updates, state.base_optimizer_state, params, extra
+            )
+            steps = trees.map_leaves(name, jnp.subtract, moved, z=state.z)
+        else:
+            steps, base_state = part.update(updates, state.base_optimizer_state, params, **extra)
+            moved = vectors.apply_updates(state.z, steps)
 
         def update_of(u: Array, y: Array, z: Array) -> Array:
             """The new y less the old, from the new z: without differences of like numbers."""
             new = (1 - b1) * (1 - share) * u + share * (z - y)
-            return jnp.asarray(new, jnp.result_type(u, y))
+            return jnp.asarray(new, jnp.result_type(u, y) if strict() else None)
 
-        out = _trees.map_leaves(name, update_of, steps, parameters=params, z=moved)
+        out = trees.map_leaves(name, update_of, steps, parameters=params, z=moved)
         return out, ScheduleFreeState(
             b1=state.b1,
             weight_sum=weight_sum,
@@ -99,24 +102,12 @@ def schedule_free(
             z=moved,
         )
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return schedule_free(new, learning_rate, b1, weight_lr_power, state_dtype)
-
-    return GradientTransformation(
-        init,
-        update,
-        name=name,
-        hyperparams={
-            "learning_rate": learning_rate,
-            "b1": b1,
-            "weight_lr_power": weight_lr_power,
-        },
-        role="composite",
-        elementwise=part.elementwise,
-        composition=Composition(
-            (part,), (part.name,), lambda s: (s.base_optimizer_state,), rebuild
-        ),
+    return wrap(
+        part,
+        init=init,
+        update=update,
+        lens=fields("base_optimizer_state"),
+        count=lambda state: previous(state.step_count),
     )
 
 
@@ -144,7 +135,7 @@ def schedule_free_eval_params(state: Any, params: PyTree) -> PyTree:
     def one(y: Array, z: Array) -> Array:
         return jnp.asarray((y - (1 - state.b1) * z) / state.b1).astype(jnp.result_type(y))
 
-    return _trees.map_leaves("schedule_free_eval_params", one, params, z=state.z)
+    return trees.map_leaves("schedule_free_eval_params", one, params, z=state.z)
 
 
 def _weigh(
@@ -153,7 +144,8 @@ def _weigh(
     """The sum of weights and the largest learning rate so far, and this step's share."""
     weight_sum, largest = map(jnp.asarray, (state.weight_sum, state.max_lr))
     with jax.numpy_dtype_promotion("standard"):
-        rate = jnp.asarray(_hyperparams.at(learning_rate, state.step_count - 1), largest.dtype)
+        count = state.step_count - 1 if strict() else state.step_count  # Optax counts from 1
+        rate = jnp.asarray(value_at(learning_rate, count), largest.dtype)
         largest = jnp.maximum(largest, rate)
         weight = (largest**power).astype(weight_sum.dtype)
     weight_sum = weight_sum + weight

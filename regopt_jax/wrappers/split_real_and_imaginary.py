@@ -1,6 +1,5 @@
 """Complex parameters as pairs of real ones."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,11 +7,13 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import SplitRealAndImaginaryState as SplitRealAndImaginaryState
 
-from regopt_jax._core import Composition, GradientTransformation, adopt
-from regopt_jax._states import SplitRealAndImaginaryArrays
-from regopt_jax._trees import PyTree
+from regopt_jax._core import GradientTransformation, PyTree, as_transformation, fields, wrap
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.modes import Mode, Then
+from regopt_jax._core.optax_states import SplitRealAndImaginaryArrays
 
 
+@transformation()
 def split_real_and_imaginary(inner: optax.GradientTransformation) -> GradientTransformation:
     """Treat each complex array as two real ones, its real and its imaginary part.
 
@@ -28,28 +29,20 @@ def split_real_and_imaginary(inner: optax.GradientTransformation) -> GradientTra
     >>> complex(tx.update(w, tx.init(w))[0])
     (1-0.5j)
     """
-    part = adopt(inner)
+    part = as_transformation(inner)
 
     def init(params: PyTree) -> SplitRealAndImaginaryState:
         return SplitRealAndImaginaryState(part.init(_split(params)))
 
-    def update(
-        updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
-    ) -> tuple[PyTree, SplitRealAndImaginaryState]:
-        out, inner_state = part.update(_split(updates), state.inner_state, _split(params), **extra)
-        return _join(out), SplitRealAndImaginaryState(inner_state)
+    def run(
+        mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Any
+    ) -> tuple[Any, SplitRealAndImaginaryState]:
+        joining = Then(_join, (), mode)
+        out, inner = part.run(joining, _split(updates), state.inner_state, _split(params), extra)
+        return out, SplitRealAndImaginaryState(inner)
 
-    def rebuild(parts: Sequence[GradientTransformation]) -> GradientTransformation:
-        (new,) = parts
-        return split_real_and_imaginary(new)
-
-    return GradientTransformation(
-        init,
-        update,
-        name="split_real_and_imaginary",
-        role="composite",
-        elementwise=part.elementwise,
-        composition=Composition((part,), (part.name,), lambda s: (s.inner_state,), rebuild),
+    return wrap(
+        part, init=init, run=run, lens=fields("inner_state"), sees=lambda tree: (_split(tree),)
     )
 
 

@@ -5,12 +5,15 @@ differs from the others. A new transformation needs an export and a row here.
 """
 
 from tests.cases.adaptive import ADAPTIVE
+from tests.cases.around import AROUND
 from tests.cases.beyond import BEYOND
 from tests.cases.case import Case as Case
 from tests.cases.combine import COMBINATIONS
 from tests.cases.contrib import CONTRIB
+from tests.cases.curvature import CURVATURE
 from tests.cases.layerwise import LAYERWISE
 from tests.cases.optimizers import OPTIMIZERS
+from tests.cases.private import PRIVATE
 from tests.cases.proximal import PROXIMAL
 from tests.cases.regularizers import REGULARIZERS
 from tests.cases.torch_semantics import TORCH
@@ -29,20 +32,10 @@ CASES = [
     *LAYERWISE,
     *ADAPTIVE,
     *CONTRIB,
+    *AROUND,
+    *CURVATURE,
+    *PRIVATE,
 ]
 
 _first = {case.make.func: case for case in reversed(CASES)}
 PRINCIPAL = [case for case in CASES if _first[case.make.func] is case]
-
-CHAINS_TRIED = ("chain", "named_chain", "adamw", "recommended")
-
-
-def _is_chain(case: Case) -> bool:
-    composition = case.make().composition
-    return composition is not None and composition.sequential
-
-
-# What a chain does is what its parts do in turn, so the dearest laws try few chains.
-BUILDING_BLOCKS = [
-    case for case in PRINCIPAL if case.public_name in CHAINS_TRIED or not _is_chain(case)
-]

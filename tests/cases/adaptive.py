@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
+from tests.cases.case import Allowance, Case
 from tests.cases.common import (
     ADAM_WRONG,
+    OF_A_SIGN,
     WRONG_RATE,
     both,
     cooling,
@@ -34,9 +35,15 @@ def mean(b1):
     return lambda g, state, t: unbiased(state.mu, b1, t)
 
 
+ADAN_MASKED = {
+    "learning_rate": cooling, "b1": 0.9, "b2": 0.8, "b3": 0.95, "eps": 1e-3,
+    "weight_decay": warming, "mask": ro.select(min_ndim=2),
+}  # fmt: skip
+
+
 def adan_numerator(g, state, t):
     m, v = unbiased(state.m, 0.98, t), unbiased(state.v, 0.92, t)
-    return jax.tree.map(lambda m, v: m + (1 - 0.92) * v, m, v)
+    return jax.tree.map(lambda m, v: m + 0.92 * v, m, v)
 
 
 def sign(g, state, t):
@@ -58,7 +65,8 @@ MAX_MOMENTS = [
     ),
     both(
         "scale_by_amsgrad-bfloat16", ro.scale_by_amsgrad, optax.scale_by_amsgrad,
-        hyperparams={"mu_dtype": jnp.bfloat16}, complex=False, optax_dtype=jnp.bfloat16,
+        hyperparams={"mu_dtype": jnp.bfloat16}, complex=False,
+        allow=Allowance(optax_dtype=jnp.bfloat16),
     ),
     both(
         "scale_by_adamax", ro.scale_by_adamax, optax.scale_by_adamax,
@@ -141,22 +149,24 @@ SECOND_MOMENTS = [
     ),
 ]  # fmt: skip
 
+# Optax weighs the differences of the gradients by 1-β₂.
 ADAN = [
-    both(
-        "scale_by_adan", ro.scale_by_adan, optax.scale_by_adan, numerator=adan_numerator,
-        wrong={**ADAM_WRONG, "b3": 1.0},
+    Case(
+        "scale_by_adan", partial(ro.scale_by_adan), numerator=adan_numerator,
+        numpy=oracles.adan, wrong={**ADAM_WRONG, "b3": 1.0, "look_ahead": 1.5},
     ),
-    both(
-        "adan", ro.adan, optax.adan, hyperparams={"learning_rate": 0.01}, needs_params=True,
-        wrong={**WRONG_RATE, **ADAM_WRONG, "b3": 1.0, "weight_decay": -0.1},
+    Case(
+        "scale_by_adan-optax", partial(ro.scale_by_adan, look_ahead=1 - 0.92), optax.scale_by_adan,
     ),
-    both(
-        "adan-mask", ro.adan, optax.adan,
-        hyperparams={
-            "learning_rate": cooling, "b1": 0.9, "b2": 0.8, "b3": 0.95, "eps": 1e-3,
-            "weight_decay": warming, "mask": ro.select(min_ndim=2),
-        },
-        needs_params=True, leaves_alike=False,
+    Case(
+        "adan", partial(ro.adan, learning_rate=0.01),
+        numpy=lambda: formulas.chain(oracles.adan(eps_root=1e-8), formulas.learning_rate(0.01)),
+        needs_params=True,
+        wrong={**WRONG_RATE, **ADAM_WRONG, "b3": 1.0, "weight_decay": -0.1, "look_ahead": -0.1},
+    ),
+    Case(
+        "adan-optax-mask", partial(ro.adan, **ADAN_MASKED, look_ahead=1 - 0.8),
+        partial(optax.adan, **ADAN_MASKED), needs_params=True, leaves_alike=False,
     ),
 ]  # fmt: skip
 
@@ -174,14 +184,15 @@ ADADELTA = [
         "adadelta", ro.adadelta, optax.adadelta,
         hyperparams={"learning_rate": 0.5, "weight_decay": 0.1},
         torch=torch_optimizer("Adadelta", lr=0.5, weight_decay=0.1), needs_params=True,
-        complex=False, stores_gradients=True,
+        complex=False, allow=Allowance(stores_gradients=True),
         wrong={**WRONG_RATE, **ADADELTA_WRONG, "weight_decay": -0.1},
     ),
     both(
         "adadelta-unscaled", ro.adadelta, optax.adadelta,
         hyperparams={"rho": 0.8, "eps": 1e-3, "weight_decay": cooling,
                      "weight_decay_mask": ro.select(min_ndim=2)},
-        needs_params=True, complex=False, leaves_alike=False, stores_gradients=True,
+        needs_params=True, complex=False, leaves_alike=False,
+        allow=Allowance(stores_gradients=True),
     ),
     both(
         "adadelta-plain", ro.adadelta, optax.adadelta, hyperparams={"learning_rate": 1.0},
@@ -201,7 +212,8 @@ NOVOGRAD = [
     ),
     both(
         "scale_by_novograd-bfloat16", ro.scale_by_novograd, optax.scale_by_novograd,
-        hyperparams={"mu_dtype": jnp.bfloat16}, complex=False, optax_dtype=jnp.bfloat16,
+        hyperparams={"mu_dtype": jnp.bfloat16}, complex=False,
+        allow=Allowance(optax_dtype=jnp.bfloat16),
     ),
     Case(
         "scale_by_novograd-schedule", partial(ro.scale_by_novograd, weight_decay=cooling),
@@ -217,13 +229,15 @@ NOVOGRAD = [
 RPROP = [
     Case(
         "scale_by_rprop", partial(ro.scale_by_rprop, learning_rate=0.1),
-        numpy=partial(oracles.rprop, 0.1), complex=False, wrong=RPROP_WRONG,
+        numpy=partial(oracles.rprop, 0.1), complex=False, real=True, unsteady=OF_A_SIGN,
+        wrong=RPROP_WRONG,
         numerator=lambda g, state, t: sign(state.prev_updates, state, t),
     ),
     Case(
         "rprop", partial(ro.rprop, learning_rate=0.1),
         numpy=lambda: formulas.chain(oracles.rprop(0.1), formulas.scale(-1.0)),
-        torch=torch_optimizer("Rprop", lr=0.1), complex=False, wrong=RPROP_WRONG,
+        torch=torch_optimizer("Rprop", lr=0.1), complex=False, real=True, unsteady=OF_A_SIGN,
+        wrong=RPROP_WRONG,
     ),
     Case(
         "rprop-bounds",
@@ -232,19 +246,23 @@ RPROP = [
             max_step_size=0.2,
         ),
         torch=torch_optimizer("Rprop", lr=0.5, etas=(0.3, 1.5), step_sizes=(0.05, 0.2)),
-        complex=False,
+        complex=False, real=True, unsteady=OF_A_SIGN,
     ),
 ]  # fmt: skip
 
 SIGNS = [
-    both("scale_by_sign", ro.scale_by_sign, optax.scale_by_sign, numerator=sign),
+    both(
+        "scale_by_sign", ro.scale_by_sign, optax.scale_by_sign, numerator=sign,
+        unsteady=OF_A_SIGN,
+    ),
     both(
         "sign_sgd", ro.sign_sgd, optax.sign_sgd, hyperparams={"learning_rate": cooling},
         numerator=lambda g, state, t: descent(sign(g, state, t), state, t), wrong=WRONG_RATE,
+        unsteady=OF_A_SIGN,
     ),
     both(
         "signum", ro.signum, optax.signum, hyperparams={"learning_rate": 0.01},
-        wrong={**WRONG_RATE, "beta": 1.5},
+        wrong={**WRONG_RATE, "beta": 1.5}, unsteady=OF_A_SIGN,
     ),
 ]  # fmt: skip
 
@@ -265,13 +283,4 @@ SM3 = [
     ),
 ]  # fmt: skip
 
-ADAPTIVE = [
-    *MAX_MOMENTS,
-    *SECOND_MOMENTS,
-    *ADAN,
-    *ADADELTA,
-    *NOVOGRAD,
-    *RPROP,
-    *SIGNS,
-    *SM3,
-]
+ADAPTIVE = [*MAX_MOMENTS, *SECOND_MOMENTS, *ADAN, *ADADELTA, *NOVOGRAD, *RPROP, *SIGNS, *SM3]

@@ -51,6 +51,7 @@ WRAPPERS = [
         numpy=lambda: beyond.stable_adamw(0.01, eps=1e-16, weight_decay=0.1, threshold=0.7),
         needs_params=True,
         wrong={**WRONG_RATE, **ADAM_WRONG, "weight_decay": -0.1, "threshold": 0.0},
+        unsteady="its row clips a step of Adam's usual size",
     ),
     Case(
         "accumulate_into_moments",

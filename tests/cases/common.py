@@ -79,6 +79,11 @@ def is_matrix(w):
 
 L1, L2 = 0.02, 0.1
 
+# Why a step is not proportional to a gradient that stays the same.
+OF_A_SIGN = "its metric is that of a sign"
+AFTER_THE_STEP = "acts on what the step leaves"
+NOISE = "adds noise"
+
 
 def warmup_then_cosine(t):
     """The lecture's default over 60 steps, 5% of them warmup, with a peak of 0.01."""

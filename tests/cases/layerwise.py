@@ -4,12 +4,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
-from tests.cases.common import both, gradient
+from tests.cases.case import Allowance, Case
+from tests.cases.common import AFTER_THE_STEP, NOISE, both, gradient
 from tests.cases.layerwise_optimizers import LAYERWISE_OPTIMIZERS, POLYAK_WRONG
 from tests.oracles import formulas, layerwise as oracles
 
@@ -88,7 +87,8 @@ SCALES = [
         "scale_by_distance_over_gradients",
         partial(ro.scale_by_distance_over_gradients, reps_rel=1e-3, eps=1e-6),
         in_shape(partial(optax.scale_by_distance_over_gradients, reps_rel=1e-3, eps=1e-6)),
-        needs_params=True, complex=False, numerator=gradient, across=True,
+        allow=Allowance(keeps_params=True), needs_params=True, complex=False, numerator=gradient,
+        across=True,
         wrong={"reps_rel": 0.0, "eps": -1.0, "global_scale": float("inf")},
     ),
     Case(
@@ -98,7 +98,7 @@ SCALES = [
             param_dtype=jnp.float64,
         ),
         numpy=partial(oracles.distance_over_gradients, 1e-2, scale=-1.0),
-        needs_params=True,
+        allow=Allowance(keeps_params=True), needs_params=True,
     ),
     both(
         "scale_by_polyak", ro.scale_by_polyak, optax.scale_by_polyak,
@@ -121,20 +121,20 @@ SCALES = [
 FACTORED = [
     both(
         "scale_by_factored_rms", ro.scale_by_factored_rms, optax.scale_by_factored_rms,
-        hyperparams={"min_dim_size_to_factor": 2}, optax_dtype=jnp.float32,
+        hyperparams={"min_dim_size_to_factor": 2}, allow=Allowance(optax_dtype=jnp.float32),
         numpy=partial(oracles.factored_rms, shortest=2), wrong=FACTORED_WRONG,
         needs_params=True, leaves_alike=False,
     ),
     both(
         "scale_by_factored_rms-some", ro.scale_by_factored_rms, optax.scale_by_factored_rms,
         hyperparams={"min_dim_size_to_factor": 4, "decay_rate": 0.5, "epsilon": 1e-3},
-        optax_dtype=jnp.float32, numpy=partial(oracles.factored_rms, 0.5, 4, 1e-3),
+        allow=Allowance(optax_dtype=jnp.float32), numpy=partial(oracles.factored_rms, 0.5, 4, 1e-3),
         needs_params=True, leaves_alike=False,
     ),
     both(
         "scale_by_factored_rms-unfactored", ro.scale_by_factored_rms,
         optax.scale_by_factored_rms, hyperparams={"factored": False},
-        optax_dtype=jnp.float32, numpy=oracles.factored_rms, numerator=gradient,
+        allow=Allowance(optax_dtype=jnp.float32), numpy=oracles.factored_rms, numerator=gradient,
         needs_params=True,
     ),
     both(
@@ -167,18 +167,21 @@ CLIPS = [
 ]  # fmt: skip
 
 STATELESS = [
-    both("centralize", ro.centralize, optax.centralize, numpy=oracles.centralize),
+    both(
+        "centralize", ro.centralize, optax.centralize, numpy=oracles.centralize,
+        unsteady="takes the mean away",
+    ),
     both(
         "zero_nans", ro.zero_nans, optax.zero_nans, numpy=oracles.zero_nans,
         bad_steps=(0, 7, 8, 31, 59),
     ),
     both(
         "keep_params_nonnegative", ro.keep_params_nonnegative, optax.keep_params_nonnegative,
-        numpy=oracles.nonnegative, needs_params=True, complex=False,
+        numpy=oracles.nonnegative, needs_params=True, complex=False, unsteady=AFTER_THE_STEP,
     ),
     both(
         "stateless", ro.stateless, optax.stateless, hyperparams={"f": sign_and_shrink},
-        numpy=lambda: formulas.each(lambda g, w, t, m: 0.1 * np.sign(g)),
+        numpy=lambda: formulas.each(lambda g, w, t, m: 0.1 * formulas.sign(g)),
     ),
     both(
         "stateless_with_tree_map", ro.stateless_with_tree_map, optax.stateless_with_tree_map,
@@ -186,7 +189,7 @@ STATELESS = [
     ),
     both(
         "add_noise", ro.add_noise, optax.add_noise,
-        hyperparams={"eta": 0.1, "gamma": 0.55, "key": 3}, random=True,
+        hyperparams={"eta": 0.1, "gamma": 0.55, "key": 3}, random=True, unsteady=NOISE,
         wrong={"eta": -1.0, "gamma": float("inf")},
     ),
 ]  # fmt: skip

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
-from tests.cases.common import ADAM_WRONG, L2, WRONG_RATE, both, cooling, is_matrix
+from tests.cases.case import Allowance, Case
+from tests.cases.common import ADAM_WRONG, L2, NOISE, WRONG_RATE, both, cooling, is_matrix
 from tests.oracles import formulas, layerwise as oracles
 
 POLYAK_WRONG = {
@@ -39,7 +39,7 @@ LAYERWISE_OPTIMIZERS = [
         "adafactor", ro.adafactor, optax.adafactor,
         hyperparams={"learning_rate": 0.1, "min_dim_size_to_factor": 2},
         numpy=partial(adafactor, 0.1), needs_params=True, leaves_alike=False,
-        optax_dtype=jnp.float32,
+        allow=Allowance(optax_dtype=jnp.float32),
         wrong={
             **WRONG_RATE, "decay_rate": -0.5, "min_dim_size_to_factor": 0,
             "clipping_threshold": 0.0, "momentum": 1.5, "weight_decay_rate": -0.1,
@@ -52,7 +52,7 @@ LAYERWISE_OPTIMIZERS = [
             "multiply_by_parameter_scale": False, "eps": 1e-3,
         },
         numpy=partial(adafactor, cooling, 3, scale=False, power=0.7, eps=1e-3),
-        needs_params=True, leaves_alike=False, optax_dtype=jnp.float32,
+        needs_params=True, leaves_alike=False, allow=Allowance(optax_dtype=jnp.float32),
     ),
     both(
         "adafactor-momentum-decay", ro.adafactor, optax.adafactor,
@@ -62,7 +62,8 @@ LAYERWISE_OPTIMIZERS = [
             "weight_decay_rate": 1e-3, "weight_decay_mask": ro.select(min_ndim=2),
             "factored": False,
         },
-        needs_params=True, leaves_alike=False, optax_dtype=jnp.float32,
+        needs_params=True, leaves_alike=False,
+        allow=Allowance(optax_dtype=jnp.float32, ulps=16),  # over thirty steps
     ),
     both(
         "fromage", ro.fromage, optax.fromage, hyperparams={"learning_rate": 0.1},
@@ -72,7 +73,7 @@ LAYERWISE_OPTIMIZERS = [
     # Optax subtracts 1 from a number that float32 rounds, 1/√(1 + α²).
     both(
         "fromage-schedule", ro.fromage, optax.fromage, hyperparams={"learning_rate": cooling},
-        numpy=partial(oracles.fromage, cooling), needs_params=True, ulps=128,
+        numpy=partial(oracles.fromage, cooling), needs_params=True, allow=Allowance(ulps=128),
     ),
     both(
         "lamb", ro.lamb, optax.lamb, hyperparams={"learning_rate": 0.01, "weight_decay": L2},
@@ -110,7 +111,7 @@ LAYERWISE_OPTIMIZERS = [
     ),
     both(
         "noisy_sgd", ro.noisy_sgd, optax.noisy_sgd,
-        hyperparams={"learning_rate": cooling, "key": 5}, random=True,
+        hyperparams={"learning_rate": cooling, "key": 5}, random=True, unsteady=NOISE,
         wrong={**WRONG_RATE, "eta": -1.0},
     ),
     both(
@@ -128,7 +129,8 @@ LAYERWISE_OPTIMIZERS = [
         numpy=lambda: formulas.chain(
             formulas.adam(nesterov=True), oracles.optimistic(0.01, 0.02), formulas.scale(-1.0)
         ),
-        wrong={**WRONG_RATE, **ADAM_WRONG, "optimism": float("inf")}, stores_gradients=True,
+        wrong={**WRONG_RATE, **ADAM_WRONG, "optimism": float("inf")},
+        allow=Allowance(stores_gradients=True),
     ),
     Case(
         "optimistic_adam-default", partial(ro.optimistic_adam, 0.01, nesterov=False),
@@ -136,7 +138,7 @@ LAYERWISE_OPTIMIZERS = [
         numpy=lambda: formulas.chain(
             formulas.adam(), oracles.optimistic(0.01, 0.01), formulas.scale(-1.0)
         ),
-        stores_gradients=True,
+        allow=Allowance(stores_gradients=True),
     ),
     both(
         "optimistic_adam_v2", ro.optimistic_adam_v2, optax.optimistic_adam_v2,
@@ -145,7 +147,7 @@ LAYERWISE_OPTIMIZERS = [
             formulas.adam(nesterov=True), oracles.optimistic(1.0, 0.5),
             formulas.learning_rate(cooling),
         ),
-        wrong={**WRONG_RATE, **ADAM_WRONG, "alpha": -1.0}, stores_gradients=True,
+        wrong={**WRONG_RATE, **ADAM_WRONG, "alpha": -1.0}, allow=Allowance(stores_gradients=True),
     ),
     both(
         "polyak_sgd", ro.polyak_sgd, optax.polyak_sgd, extra_args={"value": 2.0}, across=True,

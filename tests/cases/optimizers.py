@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
+from tests.cases.case import Allowance, Case
 from tests.cases.common import (
     ADAM_WRONG,
     L2,
+    OF_A_SIGN,
     OPTAX_ROOT,
     ROOT_WRONG,
     WRONG_RATE,
@@ -56,7 +57,7 @@ OPTIMIZERS = [
         hyperparams={
             "learning_rate": 0.05, "momentum": 0.9, "accumulator_dtype": jnp.bfloat16,
         },
-        optax_dtype=jnp.bfloat16,
+        allow=Allowance(optax_dtype=jnp.bfloat16),
     ),
     Case(
         "chain-dampening",
@@ -98,11 +99,12 @@ OPTIMIZERS = [
             "learning_rate": cooling, "decay": 0.9, "eps": 1e-3, "eps_in_sqrt": False,
             "momentum": 0.8, "nesterov": True, "bias_correction": True,
         },
-        stores_gradients=True,
+        allow=Allowance(stores_gradients=True),
         numpy=lambda: formulas.chain(
             formulas.rms(0.9, 1e-3, bias_correction=True), formulas.learning_rate(cooling),
             formulas.trace(0.8, nesterov=True),
         ),
+        unsteady="its momentum remembers the rates of a schedule that falls",
     ),
     both(
         "adam", ro.adam, optax.adam, hyperparams={"learning_rate": 0.01},
@@ -169,7 +171,7 @@ OPTIMIZERS = [
             formulas.lion(), formulas.add_gradient_of(l2=0.1), formulas.learning_rate(0.01)
         ),
         needs_params=True,
-        wrong={**WRONG_RATE, "b1": 1.5, "b2": -0.1, "weight_decay": -0.1},
+        wrong={**WRONG_RATE, "b1": 1.5, "b2": -0.1, "weight_decay": -0.1}, unsteady=OF_A_SIGN,
     ),
     Case(
         "recommended", partial(ro.recommended, total_steps=60, peak=0.01),
@@ -186,10 +188,11 @@ OPTIMIZERS = [
             formulas.learning_rate(warmup_then_cosine),
         ),
         # Optax's schedule is float32 even under x64.
-        needs_params=True, leaves_alike=False, across=True, optax_dtype=jnp.float32,
+        needs_params=True, leaves_alike=False, across=True,
+        allow=Allowance(optax_dtype=jnp.float32),
         wrong={
             "total_steps": 0, "peak": -1e-3, "weight_decay": -0.1, "max_norm": -1.0,
-            "warmup": 1.0,
+            "warmup_fraction": 1.0,
         },
     ),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 
 import regopt_jax as ro
 from tests.cases.case import Case
+from tests.cases.common import AFTER_THE_STEP
 from tests.oracles import regularizers as oracles
 
 RATE = 0.01
@@ -58,6 +59,7 @@ PROXIMAL = [
             needs_params=True,
             complex=False,
             leaves_alike=elementwise,
+            unsteady=AFTER_THE_STEP,
         )
         for name, (regularizer, prox, elementwise) in MAPS.items()
     ),
@@ -69,6 +71,7 @@ PROXIMAL = [
             needs_params=True,
             complex=False,
             leaves_alike=MAPS[name][2],
+            unsteady=AFTER_THE_STEP,
         )
         for name in ("l_half", "box", "group_lasso")
     ),

@@ -5,8 +5,17 @@ from functools import partial
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
-from tests.cases.common import L1, L2, both, cooling, is_matrix, torch_optimizer, warming
+from tests.cases.case import Allowance, Case
+from tests.cases.common import (
+    AFTER_THE_STEP,
+    L1,
+    L2,
+    both,
+    cooling,
+    is_matrix,
+    torch_optimizer,
+    warming,
+)
 from tests.oracles import formulas
 
 
@@ -60,25 +69,25 @@ REGULARIZERS = [
     Case(
         "constant_norm", partial(ro.constant_norm, ro.sgd(0.1)),
         numpy=lambda: formulas.chain(formulas.learning_rate(0.1), formulas.constant_norm()),
-        needs_params=True,
+        needs_params=True, unsteady=AFTER_THE_STEP,
     ),
     Case(
         "proximal-l1", partial(ro.proximal, ro.sgd(cooling), ro.l1(L1)),
-        numpy=partial(formulas.ista, cooling, L1), needs_params=True,
+        numpy=partial(formulas.ista, cooling, L1), needs_params=True, unsteady=AFTER_THE_STEP,
     ),
     Case(
         "proximal-l2", partial(ro.proximal, ro.sgd(0.01), ro.l2(L2)),
-        numpy=partial(formulas.ista, 0.01, l2=L2), needs_params=True,
+        numpy=partial(formulas.ista, 0.01, l2=L2), needs_params=True, unsteady=AFTER_THE_STEP,
     ),
     Case(
         "proximal-elastic_net-schedule",
         partial(ro.proximal, ro.sgd(0.01), ro.elastic_net(warming, L2)),
-        numpy=partial(formulas.ista, 0.01, warming, L2), needs_params=True,
+        numpy=partial(formulas.ista, 0.01, warming, L2), needs_params=True, unsteady=AFTER_THE_STEP,
     ),
     Case(
         "proximal-adam", partial(ro.proximal, ro.adam(0.01), ro.elastic_net(L1, L2)),
         numpy=partial(formulas.proximal_adam, 0.01, l1=L1, l2=L2), needs_params=True,
-        stores_gradients=True,
+        unsteady=AFTER_THE_STEP, allow=Allowance(stores_gradients=True),
     ),
     Case(
         "regularize-coupled",

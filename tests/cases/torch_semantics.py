@@ -4,8 +4,8 @@ from functools import partial
 
 import regopt_jax as ro
 from regopt_jax.interop import torch as rt
-from tests.cases.case import Case
-from tests.cases.common import cooling, descent, torch_optimizer
+from tests.cases.case import Allowance, Case
+from tests.cases.common import OF_A_SIGN, cooling, descent, torch_optimizer
 from tests.oracles import formulas, torch_formulas
 
 WRONG = {"lr": -0.1, "weight_decay": -0.1}
@@ -34,7 +34,8 @@ TORCH = [
     ),
     row("torch.sgd-plain", rt.sgd, "SGD", complex=True, numerator=descent),
     row(
-        "torch.sgd-nesterov-maximize", rt.sgd, "SGD", complex=True, stores_gradients=True,
+        "torch.sgd-nesterov-maximize", rt.sgd, "SGD", complex=True,
+        allow=Allowance(stores_gradients=True),
         hyperparams={
             "lr": cooling, "momentum": 0.9, "nesterov": True, "maximize": True,
             "weight_decay": 0.1,
@@ -45,7 +46,7 @@ TORCH = [
         wrong={**WRONG, "alpha": 1.5, "eps": -1e-8, "momentum": -0.5}, numerator=descent,
     ),
     row(
-        "torch.rmsprop-schedule", rt.rmsprop, "RMSprop", stores_gradients=True,
+        "torch.rmsprop-schedule", rt.rmsprop, "RMSprop", allow=Allowance(stores_gradients=True),
         hyperparams={
             "lr": cooling, "alpha": 0.9, "eps": 1e-3, "momentum": 0.8, "centered": True,
             "weight_decay": 0.1, "maximize": True,
@@ -98,7 +99,7 @@ TORCH = [
         },
     ),
     row(
-        "torch.radam-never", rt.radam, "RAdam", stores_gradients=True,
+        "torch.radam-never", rt.radam, "RAdam", allow=Allowance(stores_gradients=True),
         hyperparams={"lr": 0.01, "betas": (0.9, 0.5), "weight_decay": 0.1},
     ),
     row(
@@ -117,7 +118,7 @@ TORCH = [
         numerator=descent,
     ),
     row(
-        "torch.adagrad-schedule", rt.adagrad, "Adagrad", stores_gradients=True,
+        "torch.adagrad-schedule", rt.adagrad, "Adagrad", allow=Allowance(stores_gradients=True),
         hyperparams={
             "lr": cooling, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-2,
             "initial_accumulator_value": 0.5, "maximize": True,
@@ -128,18 +129,20 @@ TORCH = [
         wrong={**WRONG, "rho": 1.5, "eps": -1.0},
     ),
     row(
-        "torch.adadelta-schedule", rt.adadelta, "Adadelta", stores_gradients=True,
+        "torch.adadelta-schedule", rt.adadelta, "Adadelta", allow=Allowance(stores_gradients=True),
         hyperparams={"lr": cooling, "rho": 0.8, "weight_decay": 0.1, "maximize": True},
     ),
     row(
         "torch.rprop", rt.rprop, "Rprop",
-        wrong={"lr": -0.1, "etas": (0.5, 1.0), "step_sizes": (1.0, 0.5)},
+        wrong={"lr": -0.1, "etas": (0.5, 1.0), "step_sizes": (1.0, 0.5)}, real=True,
+        unsteady=OF_A_SIGN,
     ),
     row(
         "torch.rprop-bounds", rt.rprop, "Rprop",
         hyperparams={
             "lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.05, 0.2), "maximize": True,
         },
+        real=True, unsteady=OF_A_SIGN,
     ),
     row(
         "torch.asgd", rt.asgd, "ASGD", needs_params=True,
@@ -159,7 +162,7 @@ TORCH = [
             torch_formulas.adafactor(0.2), formulas.learning_rate(0.2)
         ),
         wrong={**WRONG, "beta2_decay": 0.5, "eps": (-1.0, 1e-3), "d": 0.5},
-        needs_params=True, complex=False, leaves_alike=False,
+        needs_params=True, complex=False, real=True, leaves_alike=False,
     ),
     Case(
         "masked-torch.muon",

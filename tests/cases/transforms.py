@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
+from tests.cases.case import Allowance, Case
 from tests.cases.common import (
     ADAM_WRONG,
     LION_WRONG,
+    OF_A_SIGN,
     OPTAX_ROOT,
     ROOT_WRONG,
     WRONG_RATE,
@@ -68,7 +69,7 @@ MOMENTUM = [
     both(
         "trace-bfloat16", ro.trace, optax.trace, complex=False,
         hyperparams={"decay": 0.9, "accumulator_dtype": jnp.bfloat16},
-        optax_dtype=jnp.bfloat16,
+        allow=Allowance(optax_dtype=jnp.bfloat16),
     ),
     Case(
         "trace-dampening", partial(ro.trace, decay=0.9, dampening=0.5),
@@ -167,31 +168,31 @@ ADAM = [
     both(
         "scale_by_adam-bfloat16", ro.scale_by_adam, optax.scale_by_adam, complex=False,
         hyperparams={"mu_dtype": jnp.bfloat16},
-        optax_dtype=jnp.bfloat16,
+        allow=Allowance(optax_dtype=jnp.bfloat16),
     ),
 ]  # fmt: skip
 
 SIGNS = [
     both(
         "scale_by_lion", ro.scale_by_lion, optax.scale_by_lion, numpy=formulas.lion,
-        wrong=LION_WRONG,
+        wrong=LION_WRONG, unsteady=OF_A_SIGN,
     ),
     both(
         "scale_by_lion-smooth", ro.scale_by_lion, optax.scale_by_lion, complex=False,
         hyperparams={"mode": "smooth", "smooth_beta": 3.0},
-        numpy=partial(formulas.lion, mode="smooth", smooth_beta=3.0),
+        numpy=partial(formulas.lion, mode="smooth", smooth_beta=3.0), unsteady=OF_A_SIGN,
     ),
     both(
         "scale_by_lion-refined", ro.scale_by_lion, optax.scale_by_lion, complex=False,
         hyperparams={"b1": 0.8, "b2": 0.95, "mode": "refined"},
-        numpy=partial(formulas.lion, 0.8, 0.95, mode="refined"),
+        numpy=partial(formulas.lion, 0.8, 0.95, mode="refined"), unsteady=OF_A_SIGN,
     ),
 ]  # fmt: skip
 
 CLIPS = [
     both(
         "clip", ro.clip, optax.clip, hyperparams={"max_delta": 0.5}, complex=False,
-        numpy=partial(formulas.clip, 0.5), wrong={"max_delta": -1.0},
+        numpy=partial(formulas.clip, 0.5), wrong={"max_delta": -1.0}, real=True,
     ),
     both(
         "clip_by_global_norm", ro.clip_by_global_norm, optax.clip_by_global_norm,

@@ -1,6 +1,5 @@
 """Rows of what decides whether and on what a transformation runs."""
 
-import functools
 from functools import partial
 
 import jax
@@ -8,7 +7,8 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from tests.cases.case import Case
+from regopt_jax._core.modes import UPDATE
+from tests.cases.case import Allowance, Case, as_made
 from tests.cases.common import (
     adam_and_rate,
     both,
@@ -55,21 +55,20 @@ def slow_beside(tx):
         steps, inner = tx.update(updates, inner, both)
         return steps.fast, (inner, ro.apply_updates(slow, steps.slow))
 
-    def in_place(grads, state, params, **extra):
+    def run(mode, grads, state, params, extra):
+        if mode == UPDATE:
+            return update(grads, state, params)
         inner, slow = state
         params, inner = tx.step(grads, inner, optax.LookaheadParams(params, slow), **extra)
         return params.fast, (inner, params.slow)
 
-    described = {}
-    if isinstance(tx, ro.GradientTransformation):
-        described = vars(tx) | {"composition": None, "in_place": in_place}
-    kind = type(tx) if described else optax.GradientTransformation
-    return kind(init, update, **described)
+    if not isinstance(tx, ro.GradientTransformation):
+        return optax.GradientTransformation(init, update)
+    rule = ro.Rule(elementwise=tx.elementwise)
+    return ro.GradientTransformation(init, update, nature=rule, made=tx.made, run=run)
 
 
-@functools.wraps(ro.lookahead)
-def lookahead(*args, **kwargs):
-    return slow_beside(ro.lookahead(*args, **kwargs))
+# The fast parameters move by a difference of parameters when they meet the slow ones.
 
 
 def optax_lookahead(make, *args):
@@ -81,17 +80,23 @@ def largest(updates):
     return jnp.max(jnp.stack([x.astype(jnp.float32) for x in leaves]))
 
 
-@functools.wraps(ro.measure_with_ema)
-def measure_with_ema(measure, decay):
-    monitored = ro.monitor({"ema": ro.measure_with_ema(measure, decay)})
-    return monitored.named("measure_with_ema", decay=decay)
+def doubled(x):
+    return 2 * x
+
+
+def halved(kept, dtype):
+    return (kept / 2).astype(dtype)
+
+
+def monitored(tx):
+    return as_made(tx, *ro.monitor({"measured": tx}))
 
 
 WRAPPERS = [
     Case(
         "accumulate", partial(ro.accumulate, ro.adam(0.01), every_k=4),
         multi_steps(lambda: optax.adam(0.01), 4),
-        wrong={"every_k": 0}, complex=False, optax_dtype=jnp.float32,
+        wrong={"every_k": 0}, complex=False, allow=Allowance(optax_dtype=jnp.float32),
     ),
     Case(
         "accumulate-float64",
@@ -104,7 +109,7 @@ WRAPPERS = [
         "accumulate-sum-schedule",
         partial(ro.accumulate, ro.sgd(cooling), every_k=two_then_four, use_grad_mean=False),
         multi_steps(lambda: optax.sgd(cooling), two_then_four, use_grad_mean=False),
-        complex=False, optax_dtype=jnp.float32,
+        complex=False, allow=Allowance(optax_dtype=jnp.float32),
     ),
     Case(
         "accumulate-skip",
@@ -112,8 +117,8 @@ WRAPPERS = [
             ro.accumulate, ro.adamw(0.01), every_k=3, should_skip_update_fn=ro.skip_not_finite
         ),
         multi_steps(lambda: optax.adamw(0.01), 3, should_skip_update_fn=optax.skip_not_finite),
-        complex=False, needs_params=True, bad_steps=BAD, optax_dtype=jnp.float32,
-        copies=1,  # of the flags that it counts
+        complex=False, needs_params=True, bad_steps=BAD,
+        allow=Allowance(optax_dtype=jnp.float32, copies=1),  # of the flags that it counts
     ),
     Case(
         "accumulate-skip-large",
@@ -125,7 +130,7 @@ WRAPPERS = [
             lambda: optax.sgd(0.01), 2,
             should_skip_update_fn=partial(optax.skip_large_updates, max_squared_norm=900.0),
         ),
-        complex=False, bad_steps=BAD, optax_dtype=jnp.float32, across=True,
+        complex=False, bad_steps=BAD, allow=Allowance(optax_dtype=jnp.float32), across=True,
     ),
     Case(
         "apply_if_finite", partial(ro.apply_if_finite, ro.adam(0.01)),
@@ -147,7 +152,8 @@ WRAPPERS = [
     Case(
         "conditionally_transform",
         partial(ro.conditionally_transform, ro.trace(0.9), odd),
-        lambda: optax.conditionally_transform(optax.trace(0.9), odd), stores_gradients=True,
+        lambda: optax.conditionally_transform(optax.trace(0.9), odd),
+        allow=Allowance(stores_gradients=True),
     ),
     Case(
         "conditionally_mask", partial(ro.conditionally_mask, ro.adamw(0.01), every_fourth),
@@ -160,13 +166,16 @@ WRAPPERS = [
         extra_args={"value": 2.0},
     ),
     Case(
+        "stored", partial(ro.stored, ro.adam(0.01), doubled, halved), numpy=adam_and_rate(),
+    ),
+    Case(
         "flatten", partial(ro.flatten, ro.adam(0.01)),
-        lambda: optax.flatten(optax.adam(0.01)), complex=False, copies=1,
+        lambda: optax.flatten(optax.adam(0.01)), complex=False, allow=Allowance(copies=1),
     ),
     Case(
         "flatten-clip", partial(ro.flatten, ro.chain(ro.clip_by_global_norm(1.0), ro.sgd(0.1))),
         lambda: optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1))),
-        complex=False, across=True, copies=1,
+        complex=False, across=True, allow=Allowance(copies=1),
     ),
     both("set_to_zero", ro.set_to_zero, optax.set_to_zero),
     Case(
@@ -204,17 +213,19 @@ WRAPPERS = [
         optax_injects(optax.sgd, learning_rate=0.01), complex=False, theirs_inside=True,
     ),
     Case(
-        "lookahead", partial(lookahead, ro.adam(0.01), sync_period=4, slow_step_size=0.5),
-        optax_lookahead(lambda: optax.adam(0.01), 4, 0.5), needs_params=True,
+        "lookahead", partial(ro.lookahead, ro.adam(0.01), sync_period=4, slow_step_size=0.5),
+        optax_lookahead(lambda: optax.adam(0.01), 4, 0.5), around=slow_beside, needs_params=True,
+        allow=Allowance(keeps_params=True),
         wrong={"sync_period": 0, "slow_step_size": 1.5},
     ),
     Case(
         "lookahead-reset",
         partial(
-            lookahead, ro.sgd(0.01, 0.9), sync_period=5, slow_step_size=0.8, reset_state=True
+            ro.lookahead, ro.sgd(0.01, 0.9), sync_period=5, slow_step_size=0.8, reset_state=True
         ),
-        optax_lookahead(lambda: optax.sgd(0.01, 0.9), 5, 0.8, True), needs_params=True,
-        ulps=16,
+        optax_lookahead(lambda: optax.sgd(0.01, 0.9), 5, 0.8, True), around=slow_beside,
+        needs_params=True,
+        allow=Allowance(ulps=16, keeps_params=True),
     ),
     Case(
         "snapshot", partial(ro.snapshot, "norm", ro.global_norm),
@@ -225,7 +236,7 @@ WRAPPERS = [
         numpy=lambda: formulas.scale(1.0), numerator=gradient, across=True,
     ),
     Case(
-        "measure_with_ema", partial(measure_with_ema, largest, decay=0.9),
+        "measure_with_ema", partial(ro.measure_with_ema, largest, decay=0.9), around=monitored,
         numpy=lambda: formulas.scale(1.0), wrong={"decay": 1.5}, across=True,
     ),
     Case(
@@ -241,7 +252,7 @@ WRAPPERS = [
         extra_args={"value": 2.0}, hyperparams={"factor": 0.5, "patience": 5, "min_scale": 2.0**-7},
         wrong={
             "factor": 1.0, "patience": -1, "rtol": -0.1, "atol": -1.0, "cooldown": -1,
-            "accumulation_size": 0, "min_scale": -1.0,
+            "accumulation_size": 0, "min_scale": -1.0, "eps": -1.0,
         },
         numerator=gradient,
     ),

@@ -5,6 +5,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from regopt_jax._core.trees import spread
 
 PARAMS = {
     "enc": {"kernel": jnp.array([[1.0, -2.0], [3.0, 0.5]]), "bias": jnp.array([1.0, 2.0])},
@@ -22,6 +23,10 @@ MASKS = {
     "function of a prefix": lambda tree: {key: key == "dec" for key in tree},
     "selector": ro.select("enc/*") | ro.select("**/bias"),
 }
+
+
+def broadcast(prefix, tree):
+    return jax.tree.map(lambda x, below: jax.tree.map(lambda _: x, below), prefix, tree)
 
 
 def same(a, b):
@@ -50,7 +55,7 @@ def test_unselected_leaves_pass_through_bit_for_bit(name):
     tx = ro.masked(ro.scale(7.0), MASKS[name])
     updates, _ = tx.update(GRADS, tx.init(PARAMS))
     mask = MASKS[name](PARAMS) if callable(MASKS[name]) else MASKS[name]
-    whole = jax.tree.broadcast(mask, PARAMS)
+    whole = jax.tree.map(lambda on, part: jax.tree.map(lambda _: on, part), mask, PARAMS)
 
     def check(on, u, g):
         np.testing.assert_array_equal(u, 7.0 * g if on else g)
@@ -106,9 +111,19 @@ def test_a_mask_of_strings_is_refused(mask):
         ro.adamw(0.1, mask=mask)
 
 
+def test_parameters_that_do_not_match_the_updates_are_named():
+    tx = ro.masked(ro.adamw(0.1), True)
+    with pytest.raises(
+        ValueError, match=r"^masked: the gradient tree does not match the param"
+    ) as error:
+        tx.update(GRADS, tx.init(PARAMS), {"enc": PARAMS["enc"]})
+    assert "of the gradients only: dec/bias, dec/kernel." in str(error.value)
+    assert "of the parameters only: none." in str(error.value)
+
+
 def test_the_metric_is_one_outside():
     tx = ro.masked(ro.sgd(0.1), {"enc": True, "dec": False})
-    metric = jax.tree.broadcast(tx.metric(tx.init(PARAMS), PARAMS), PARAMS)
+    metric = spread(tx.metric(tx.init(PARAMS), PARAMS), PARAMS)
     np.testing.assert_allclose(metric["enc"]["bias"], 10.0, rtol=1e-6)
     assert float(metric["dec"]["bias"]) == 1.0
     assert ro.masked(optax.sgd(0.1), True).metric is None

@@ -32,7 +32,7 @@ def refused(capsys, *flags):
         ("train --batch-size 1.5", "--batch-size"),
         ("train --learning-rate -1", "--learning-rate: '-1' is not a number above 0"),
         ("train --learning-rate nan", "--learning-rate"),
-        ("train --warmup 1", "--warmup"),
+        ("train --warmup-fraction 1", "--warmup-fraction"),
         ("train --seed -1", "--seed"),
         ("train --optimizer adamm", "invalid choice: 'adamm'"),
         ("train --strength 0.1", "--strength needs a --regularizer"),

@@ -1,5 +1,6 @@
 """Every choice of the command line makes a transformation that steps."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -22,10 +23,10 @@ def settings(*flags):
 def test_every_optimiser_takes_a_regulariser_at_every_place(optimizer, placement):
     flags = ["--optimizer", optimizer, "--regularizer", "l2", "--placement", placement]
     tx = recipe.transformation(settings(*flags), STEPS)
-    state = tx.init(PARAMS)
+    state, update = tx.init(PARAMS), jax.jit(tx.update)
     grads = {"Dense_0": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
     for _ in range(5):
-        updates, state = tx.update(grads, state, PARAMS)
+        updates, state = update(grads, state, PARAMS)
     moved = ro.apply_updates(PARAMS, updates)
     assert np.all(np.asarray(moved["Dense_0"]["kernel"]) < 0.5)
     assert np.all(np.asarray(moved["Dense_0"]["bias"]) < 0.5)
@@ -35,11 +36,11 @@ def test_every_optimiser_takes_a_regulariser_at_every_place(optimizer, placement
 def test_every_regulariser_acts_on_kernels_alone(regularizer):
     flags = ["--optimizer", "adam", "--regularizer", regularizer, "--strength", "1e3"]
     tx = recipe.transformation(settings(*flags), STEPS)
-    state = tx.init(PARAMS)
+    state, update = tx.init(PARAMS), jax.jit(tx.update)
     params = {"Dense_0": {"kernel": -PARAMS["Dense_0"]["kernel"], "bias": jnp.full(2, -0.5)}}
     grads = {"Dense_0": {"kernel": jnp.full((3, 2), 1e-3), "bias": jnp.zeros(2)}}
     for _ in range(5):
-        updates, state = tx.update(grads, state, params)
+        updates, state = update(grads, state, params)
     moved = ro.apply_updates(params, updates)["Dense_0"]
     # Beyond l2, a strength this large (or a constraint) leaves nothing below zero.
     if regularizer != "l2":
@@ -56,7 +57,7 @@ def test_a_penalty_is_in_the_loss():
 
 @pytest.mark.parametrize("name", recipe.SCHEDULES)
 def test_schedules_warm_up_to_the_peak_and_never_exceed_it(name):
-    given = settings("--optimizer", "sgd", "--schedule", name, "--warmup", "0.1")
+    given = settings("--optimizer", "sgd", "--schedule", name, "--warmup-fraction", "0.1")
     rates = np.array([float(recipe.schedule(given, 100)(t)) for t in range(100)])
     np.testing.assert_allclose(rates[:11], np.arange(11) / 100, rtol=1e-6)
     assert rates.max() == rates[10]
@@ -79,7 +80,7 @@ def test_recommended_follows_the_schedule_that_is_drawn():
     [
         ("--optimizer sgd --weight-decay 0.1", "--weight-decay: sgd has none"),
         ("--schedule step", "recommended brings its own"),
-        ("--warmup 0", "warmup"),
+        ("--warmup-fraction 0", "warmup_fraction"),
         ("--regularizer nonnegative --placement coupled", "proximal"),
     ],
 )

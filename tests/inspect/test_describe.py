@@ -6,7 +6,7 @@ import optax
 import pytest
 
 import regopt_jax as ro
-from regopt_jax._hyperparams import shown
+from regopt_jax._core.show import shown
 from tests.cases import CASES
 from tests.laws import runs
 from tests.laws.runs import FLOAT32
@@ -189,3 +189,25 @@ def test_every_row_can_be_described(case):
     assert described.state_bytes == sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
     assert str(described).count("\n") + 1 >= 1 + len(described.parts)
     assert "0x" not in str(described) + repr(tx)
+
+
+def test_a_lens_may_compute_on_what_describe_knows_the_shapes_of():
+    """A wrapper that keeps its part's state in another format decodes where it is asked."""
+
+    @ro.transformation()
+    def halved(inner: ro.GradientTransformation) -> ro.GradientTransformation:
+        def double(state):
+            return jax.tree.map(lambda x: jnp.sqrt(x) ** 2 * 2, state)
+
+        def half(state):
+            return jax.tree.map(lambda x: x / 2, state)
+
+        def update(updates, state, params=None, **extra):
+            out, state = inner.update(updates, double(state), params, **extra)
+            return out, half(state)
+
+        lens = ro.Lens(lambda state: (double(state),), lambda _, states: half(states[0]))
+        return ro.wrap(inner, init=lambda p: half(inner.init(p)), update=update, lens=lens)
+
+    described = ro.describe(halved(ro.trace(0.9)), {"w": jnp.ones(3)})
+    assert [part.state_bytes for part in (described, *described.parts)] == [12, 12]

@@ -13,9 +13,9 @@ LABELS = {"w": "x", "b": "y"}
 
 
 def after(tx, updates):
-    state = tx.init(PARAMS)
+    state, update = tx.init(PARAMS), jax.jit(tx.update)
     for _ in range(updates):
-        _, state = tx.update(PARAMS, state, PARAMS)
+        _, state = update(PARAMS, state, PARAMS)
     return state
 
 
@@ -131,11 +131,21 @@ def test_the_state_of_another_chain(name):
         ro.learning_rate(tx, ro.adam(0.1).init(PARAMS))
 
 
-def test_a_part_of_ones_own_must_name_its_factor():
-    part = ro.leafwise(lambda g: 0.1 * g, name="tenth", role="step_size", hyperparams={"t0": 3.0})
+def test_a_part_of_ones_own_has_a_learning_rate():
+    """Whatever it calls its hyperparameters: the factor is what it makes of 1."""
+    part = ro.leafwise(lambda g: -0.1 * g, role="step_size", hyperparams={"rate": 0.1})
+    np.testing.assert_allclose(ro.learning_rate(part, part.init(PARAMS)), 0.1, rtol=1e-6)
+    tx = ro.regularize(part, ro.l2(0.5), "independent")
+    updates, _ = tx.update(PARAMS, tx.init(PARAMS), PARAMS)
+    expected = jax.tree.map(lambda g: -0.1 * g - 0.5 * g, PARAMS)
+    jax.tree.map(lambda u, e: np.testing.assert_allclose(u, e, rtol=1e-6), updates, expected)
+
+
+def test_a_part_whose_factor_is_not_one_number_has_none():
+    part = ro.leafwise(lambda g, p: 0.1 * p * g, role="step_size", needs_params=True)
     with pytest.raises(ValueError, match="no part of"):
         ro.learning_rate(part, part.init(PARAMS))
-    with pytest.raises(ValueError, match=r"step_size must have a hyperparameter .* \['t0'\]"):
+    with pytest.raises(ValueError, match=r"regularize: what .* multiplies by is not known"):
         ro.regularize(part, ro.l2(0.1), "independent")
 
 
@@ -230,3 +240,66 @@ def test_injected_hyperparameters_are_read():
     np.testing.assert_allclose(by_name["b1"], 0.8, rtol=1e-6)
     assert float(by_name["max_delta"]) == 1.0
     assert "learning_rate" in by_name
+
+
+# --- rates that differ between leaves ------------------------------------------------------
+
+TWO = {"a": jnp.ones(2), "b": jnp.ones(3)}
+A, B = ro.select("a"), ro.select("b")
+TREES = ({"a": True, "b": False}, {"a": False, "b": True})
+
+
+def rounded(rates):
+    return jax.tree.map(lambda rate: round(float(rate), 6), rates)
+
+
+@pytest.mark.parametrize("masks", [(A, B), TREES], ids=["selectors", "trees"])
+def test_masked_scales_on_different_leaves_are_not_multiplied(masks):
+    a, b = masks
+    tx = ro.chain(ro.masked(ro.scale(0.1), a), ro.masked(ro.scale(0.5), b), ro.sgd(1.0))
+    groups = {"masked.0": 0.1, "masked.1": 0.5}
+    assert rounded(ro.learning_rate(tx, tx.init(TWO), TWO)) == groups
+    known = rounded(ro.learning_rate(tx, tx.init(TWO)))
+    assert known == (groups if masks is TREES else {**groups, "others": 1.0})
+
+
+def test_one_number_where_all_leaves_have_one():
+    everywhere = {"a": True, "b": True}
+    tx = ro.chain(ro.masked(ro.scale(0.1), everywhere), ro.sgd(1.0))
+    assert rounded(ro.learning_rate(tx, tx.init(TWO), TWO)) == 0.1
+    decayed = ro.adamw(0.2, mask=A)
+    assert rounded(ro.learning_rate(decayed, decayed.init(TWO), TWO)) == 0.2
+
+
+def test_a_leaf_in_two_masks_gets_both_factors():
+    tx = ro.chain(ro.masked(ro.scale(0.1), A), ro.masked(ro.scale(0.5), A | B), ro.sgd(1.0))
+    rates = rounded(ro.learning_rate(tx, tx.init(TWO), TWO))
+    assert rates == {"masked.0": 0.05, "masked.1": 0.5}
+
+
+def test_the_rates_are_those_by_which_leaves_move():
+    scales = [ro.masked(ro.scale(0.5**i), ro.select(name)) for i, name in enumerate("abc")]
+    params = {name: jnp.ones(1) for name in "abcd"}
+    tx = ro.chain(*scales, ro.sgd(0.1))
+    updates, _ = tx.update(params, tx.init(params), params)
+    rates = rounded(ro.learning_rate(tx, tx.init(params), params))
+    moved = {name: round(-float(u[0]), 6) for name, u in updates.items()}
+    assert sorted(rates.values()) == sorted(moved.values())
+    step = ro.train_step(lambda p: sum(jnp.sum(x) for x in p.values()), tx)
+    _, metrics = step(ro.TrainState.create(params, tx))
+    assert rounded(metrics["learning_rate"]) == rates
+
+
+def test_many_masks_are_no_power_set():
+    params = {f"layer{i}": jnp.ones(1) for i in range(40)}
+    scales = [ro.masked(ro.scale(0.9**i), ro.select(f"layer{i}")) for i in range(40)]
+    tx = ro.chain(*scales, ro.sgd(1.0))
+    assert len(ro.learning_rate(tx, tx.init(params), params)) == 40
+    assert len(ro.learning_rate(tx, tx.init(params))) == 41
+
+
+def test_partitions_in_a_chain_and_in_each_other():
+    labels = {"a": "x", "b": "y"}
+    inner = ro.partition({"x": ro.sgd(0.1), "y": ro.sgd(0.2)}, labels)
+    tx = ro.chain(ro.partition({"x": ro.scale(2.0), "y": ro.identity()}, labels), inner)
+    assert rounded(ro.learning_rate(tx, tx.init(TWO), TWO)) == {"x": 0.2, "y": 0.2}

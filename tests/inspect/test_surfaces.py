@@ -6,13 +6,7 @@ import pytest
 
 import regopt_jax as ro
 from regopt_jax.inspect.colors import OPTIMIZERS, PALETTE, SCHEDULES, color_of, colors_of
-from regopt_jax.inspect.curves import (
-    plot_bars,
-    plot_curves,
-    plot_grid,
-    plot_scatter,
-    plot_spread,
-)
+from regopt_jax.inspect.curves import plot_bars, plot_curves, plot_grid, plot_scatter, plot_spread
 from regopt_jax.inspect.surfaces import plot_contours, plot_schedule, plot_trajectory
 
 plt = pytest.importorskip("matplotlib.pyplot")

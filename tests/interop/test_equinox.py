@@ -7,6 +7,10 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from tests.cases import PRINCIPAL
+from tests.laws import compare, runs
+from tests.laws.rows import rows
+from tests.laws.runs import FLOAT64
 
 eqx = pytest.importorskip("equinox", reason="Equinox is optional")
 
@@ -83,3 +87,52 @@ def test_proximal_zeros_in_one_layer():
     weight = np.asarray(model.layers[0].weight)
     assert 0 < np.sum(weight == 0) < weight.size
     assert not np.any(np.asarray(model.layers[1].weight) == 0)
+
+
+def test_describe_takes_the_module_that_a_training_step_takes():
+    model = eqx.nn.MLP(2, 2, 4, 1, key=jax.random.key(0))
+    described = ro.describe(ro.adam(0.1), model)
+    assert described.leaves == 4
+    assert described.elements == 2 * 4 + 4 + 4 * 2 + 2
+
+
+def static_part(tx):
+    """What a library that takes closures apart compares: all but the arrays."""
+    opened = eqx.internal.closure_to_pytree(tx)
+    return opened, [x for x in jax.tree.leaves(opened) if not eqx.is_array(x)]
+
+
+@rows
+def test_closures_can_be_taken_apart(case):
+    """As Optimistix does: what is in their cells has a hash, and computes the same as before."""
+    tx, params = case.make(), runs.shapes(case, FLOAT64)
+    opened, static = static_part(tx)
+    assert [hash(x) for x in static]
+    if case not in PRINCIPAL:
+        return
+
+    def program(tx):
+        tx = case.given(case.around(tx))
+        state = jax.eval_shape(tx.init, params)
+        return compare.text(jax.make_jaxpr(tx.update)(params, state, params))
+
+    with runs.session(FLOAT64, case.theirs_inside):
+        assert program(opened) == program(tx)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ro.masked(ro.adam(0.1), {"w": True, "b": [False]}),
+        lambda: ro.partition({"all": ro.adam(0.1)}, {"w": "all", "b": ["all"]}),
+        lambda: ro.freeze({"w": True, "b": [False]}),
+        lambda: ro.adamw(0.1, mask={"w": True, "b": [False]}),
+        lambda: ro.chain(optax.masked(optax.adam(0.1), {"w": True, "b": [False]}), ro.scale(2.0)),
+        lambda: ro.adam(ro.piecewise_constant_schedule(0.1, {3: 0.5})),
+        lambda: ro.inject_hyperparams(ro.adam)(ro.join_schedules([ro.linear_warmup(1.0, 3)], [])),
+        lambda: ro.chain(ro.monitor({"norm": ro.global_norm}), ro.sgd(jnp.array(0.1))),
+    ],
+)
+def test_whatever_trees_are_among_their_arguments(make):
+    _, static = static_part(make())
+    assert [hash(x) for x in static]

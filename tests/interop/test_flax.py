@@ -7,7 +7,9 @@ import optax
 import pytest
 
 import regopt_jax as ro
+from tests.versions import needs_flax
 
+apart = needs_flax(0, 11, "nnx.Optimizer.update takes the model apart from it")
 pytest.importorskip("flax", reason="Flax is optional")
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(32, 4)), jnp.float32)
@@ -66,6 +68,7 @@ def test_train_state(name):
     assert jax.tree.structure(state.opt_state) == jax.tree.structure(their_state.opt_state)
 
 
+@apart
 @pytest.mark.parametrize("name", PAIRS)
 def test_nnx_optimizer(name):
     from flax import nnx
@@ -93,6 +96,7 @@ def test_nnx_optimizer(name):
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
 
 
+@apart
 def test_nnx_optimizer_with_a_proximal_map():
     from flax import nnx
 

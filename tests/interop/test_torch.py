@@ -156,6 +156,48 @@ def test_groups_become_a_partition(torch):
     assert_close(ours, after[BEFORE:])
 
 
+LATER = {
+    "AdamW": ({"weight_decay": 0.1}, {}),
+    "Adam": ({"amsgrad": True}, {"lr": 0.02}),
+    "SGD": ({"momentum": 0.9, "dampening": 0.3}, {}),
+    "NAdam": ({}, {"weight_decay": 0.1}),
+}
+
+
+@pytest.mark.parametrize("late", [BEFORE // 2, BEFORE])
+@pytest.mark.parametrize("name", LATER)
+def test_a_group_that_was_added_later_is_at_its_own_step(torch, name, late):
+    """Also one that is added at the end, and has done none."""
+    first, gradients = draw(SHAPES)
+    hyperparams, own = LATER[name]
+
+    def build(weights):
+        early = [weights["a"], weights["b"], weights["c"]]
+        optimizer = getattr(torch.optim, name)(early, lr=0.01, **hyperparams)
+        done = [0]
+
+        def add(optimizer, *_):
+            done[0] += 1
+            if done[0] == late:
+                optimizer.add_param_group({"params": [weights["d"]], **own})
+
+        optimizer.register_step_post_hook(add)
+        return optimizer
+
+    state_dict, middle, after = torch_run(build, first, gradients)
+    with jax.enable_x64(True):
+        tx, state = rt.from_torch(state_dict, middle)
+        ours = follow(tx, state, middle, gradients[BEFORE:])
+        assert_close(ours, after[BEFORE:])
+        again, _ = rt.from_torch(state_dict, middle, ro.chain(ro.clip_by_global_norm(1e6), tx))
+        assert again.name == "chain"
+        if name == "SGD" and late < BEFORE:
+            return  # of its steps only the first counts, and both have done that
+        together = getattr(rt, name.lower())(0.01, **hyperparams)
+        with pytest.raises(ValueError, match=r"counts the steps of all leaves together.*partition"):
+            rt.from_torch(state_dict, middle, together)
+
+
 def test_names_that_pytorch_saved_are_matched(torch):
     first, gradients = draw(SHAPES)
 
@@ -288,6 +330,26 @@ def state_dict(first, second, group=None, members=(0, 1)):
             state_dict(MOMENTS, MOMENTS | {"step": np.float32(2)}), {},
             r"leaf at 'v' has done 2 steps, another 3",
         ),
+        (
+            state_dict(MOMENTS, {k: MOMENTS[k] for k in ("step", "exp_avg_sq")}), {},
+            r"leaf at 'v' lacks exp_avg, which that of another has",
+        ),
+        (
+            state_dict({k: MOMENTS[k] for k in ("step", "exp_avg")}, MOMENTS), {},
+            r"leaf at 'u' lacks exp_avg_sq",
+        ),
+        (
+            state_dict(MOMENTS, {k: MOMENTS[k] for k in ("exp_avg", "exp_avg_sq")}), {},
+            r"leaf at 'v' lacks step",
+        ),
+        (
+            state_dict({k: MOMENTS[k] for k in ("exp_avg", "exp_avg_sq")}, MOMENTS), {},
+            r"leaf at 'u' lacks step",
+        ),
+        ({"0.weight": np.ones(2)}, {}, r"state_dict\(\) of an optimiser.*got \['0.weight'\]"),
+        ({}, {}, r"'state' and 'param_groups', got \[\]"),
+        (None, {}, r"'state' and 'param_groups', got NoneType"),
+        ({"state": {}, "param_groups": [ADAM]}, {}, r"param_groups\[0\] has no 'params'"),
         (state_dict(MOMENTS, None, members=[0]), {}, r"1 parameters, the tree 2 leaves \(u, v\)"),
         (state_dict(MOMENTS, MOMENTS), {"names": ["u", "w"]}, r"differing: v, w"),
         (state_dict(MOMENTS, MOMENTS), {"names": ["u", "u"]}, r"differing: v"),
@@ -440,7 +502,7 @@ def test_refusals_that_are_not_of_one_range():
         rt.sgd(nesterov=True)
     with pytest.raises(ValueError, match=r"nesterov needs .* dampening=0\.1"):
         rt.sgd(momentum=0.9, dampening=0.1, nesterov=True)
-    with pytest.raises(TypeError, match=r"rprop: lr is the first step size"):
+    with pytest.raises(TypeError, match=r"rprop: lr must be a number"):
         rt.rprop(cooling)
     with pytest.raises(ValueError, match=r"adjust_lr_fn must be one of"):
         rt.muon(adjust_lr_fn="none")

@@ -1,6 +1,4 @@
-"""The laws of one row run one after the other in one process, which compile it once."""
-
-import pytest
+"""The laws of one row run one after the other, so that the row is compiled once."""
 
 from tests.cases import CASES
 
@@ -12,10 +10,8 @@ def case_of(item):
 
 
 def pytest_collection_modifyitems(items):
-    """Sort by row, and keep a row on one worker of ``pytest -n 2 --dist loadgroup``."""
+    """Sort by row; ``tests/conftest.py`` keeps a row on one worker."""
     laws = [item for item in items if case_of(item) in ORDER]
-    for item in laws:
-        item.add_marker(pytest.mark.xdist_group(case_of(item).name))
     by_row = iter(sorted(laws, key=lambda item: ORDER[case_of(item)]))
     ours = set(laws)
     items[:] = [next(by_row) if item in ours else item for item in items]

@@ -14,7 +14,17 @@ import numpy as np
 import optax
 
 import regopt_jax as ro
+from regopt_jax.training.compile import known_options
 from tests.cases import CASES, PRINCIPAL, Case
+from tests.laws.compare import (
+    close as close,
+    epsilon as epsilon,
+    exactly as exactly,
+    narrower as narrower,
+    same_bits as same_bits,
+    ulps as ulps,
+)
+from tests.laws.rows import is_building_block
 
 HALF = 30
 STEPS = 2 * HALF
@@ -25,12 +35,13 @@ BY_NAME = {case.name: case for case in CASES}
 FLOAT32, FLOAT64, MIXED, COMPLEX = "float32", "float64", "mixed", "complex64"
 
 
-# The options by which XLA compiles for users, which ``tests/conftest.py`` sets otherwise:
-# float64 proves the formula, the other dtypes the program.
-AS_USERS: dict[str, Any] = {
-    "xla_backend_optimization_level": 3,
-    "xla_cpu_use_fusion_emitters": True,
-}
+@functools.cache
+def as_users() -> dict[str, Any]:
+    """The options by which XLA compiles for users, which ``tests/conftest.py`` sets otherwise.
+
+    float64 and complex numbers prove the formula, the other dtypes the program.
+    """
+    return known_options({"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True})
 
 
 class Layer(NamedTuple):
@@ -146,9 +157,11 @@ class Run:
     def __init__(self, case: Case, regime: str, oracle: bool):
         self.regime, self.lenient = regime, oracle or case.theirs_inside
         self.tx = case.theirs() if oracle else case.ours()
+        # In float64 both are formulas; else the oracle rounds as ours do, program by program.
+        program = regime in (FLOAT32, MIXED)
         self.compiled = jax.jit(
             step(self.tx, optax.apply_updates if oracle else ro.apply_updates),
-            compiler_options=None if regime == FLOAT64 else AS_USERS,
+            compiler_options=as_users() if program else None,
         )
         params, gradients = data(case, regime)
         self.halves = [at(gradients, slice(a, a + HALF)) for a in (0, HALF)]
@@ -167,11 +180,12 @@ class Run:
         """Run one half from anywhere, with the program of the trajectory."""
         return self.follow(params, state, self.halves[half])
 
-    def follow(self, params, state, gradients):
-        seen = []
+    def follow(self, params, state, gradients, compiled=None):
+        """Run from anywhere, with another compiled step if one is given."""
+        seen, compiled = [], compiled or self.compiled
         with self.session():
             for t in range(len(jax.tree.leaves(gradients)[0])):
-                (params, state), one = self.compiled(params, state, at(gradients, t))
+                (params, state), one = compiled(params, state, at(gradients, t))
                 seen.append(one)
             seen = jax.device_get(seen)
         return (params, state), jax.tree.map(lambda *xs: np.stack(xs), *seen)
@@ -183,13 +197,16 @@ def _run(name: str, regime: str, oracle: bool) -> Run:
     return Run(BY_NAME[name], regime, oracle)
 
 
+@functools.cache
 def home(case: Case) -> str:
-    """The regime of the laws that need only one: float32, but float64 for a variant.
+    """The regime of the laws that need only one: float32, but float64 for a variant or a chain.
 
-    A variant differs from the first row of its name in what float64 tells most sharply,
-    the formula; the dtypes are tried on that first row, or are what the variant is about.
+    A variant differs from the first row of its name, and a chain from its parts, in what
+    float64 tells most sharply, the formula; the dtypes are tried on that first row and on
+    those parts, or are what the variant is about.
     """
-    return FLOAT32 if case in PRINCIPAL or case.optax_dtype is not None else FLOAT64
+    first = case in PRINCIPAL and is_building_block(case)
+    return FLOAT32 if first or case.allow.optax_dtype is not None else FLOAT64
 
 
 def ours(case: Case, regime: str) -> Run:
@@ -210,73 +227,15 @@ def after(run: Run, steps: int) -> tuple:
     return at(run.steps.params, steps - 1), at(run.steps.states, steps - 1)
 
 
-def epsilon(dtype) -> float:
-    return float(jnp.finfo(dtype).eps)
-
-
-def same_bits(a: Any, b: Any) -> None:
-    """Two trees have the same structure, dtypes and bits."""
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    for (path, x), y in zip(jax.tree.leaves_with_path(a), jax.tree.leaves(b), strict=True):
-        x, y = np.asarray(x), np.asarray(y)
-        assert x.dtype == y.dtype, path
-        assert x.shape == y.shape, path
-        assert x.tobytes() == y.tobytes(), jax.tree_util.keystr(path)
-
-
-def close(actual: Any, expected: Any, tolerance) -> None:
-    """Two stacked trees agree, leaf by leaf, relative to the leaf's largest element.
-
-    ``tolerance(dtype)`` is the allowed difference; integers and booleans must be equal,
-    infinities and what is not a number must be in the same places.
-    """
-    assert jax.tree.structure(actual) == jax.tree.structure(expected)
-    pairs = zip(jax.tree.leaves_with_path(actual), jax.tree.leaves(expected), strict=True)
-    for (path, a), e in pairs:
-        name = jax.tree_util.keystr(path)
-        a, e = np.asarray(a), np.asarray(e)
-        assert a.shape == e.shape, name
-        if not jnp.issubdtype(e.dtype, jnp.inexact):
-            np.testing.assert_array_equal(a, e, err_msg=name)
-            continue
-        limit = tolerance(narrower(a.dtype, e.dtype))
-        wide = np.complex128 if np.iscomplexobj(e) else np.float64
-        a, e = a.astype(wide), e.astype(wide)
-        finite = np.isfinite(e)
-        np.testing.assert_array_equal(np.isfinite(a), finite, err_msg=name)
-        largest = np.max(np.abs(e[finite]), initial=0.0)
-        error = np.max(np.abs(a[finite] - e[finite]), initial=0.0)
-        assert error <= limit * largest, (
-            f"{name}: off by {error:.3g} where the largest element is {largest:.3g}; "
-            f"{error / largest if largest else np.inf:.3g} > {limit:.3g} (relative)"
-        )
-
-
-def narrower(*dtypes):
-    return max(dtypes, key=epsilon)
-
-
-def ulps(many: float, bfloat16: float | None = None):
-    """A tolerance in units of the last place of each leaf's dtype."""
-
-    def tolerance(dtype):
-        n = bfloat16 if bfloat16 is not None and dtype == jnp.bfloat16 else many
-        return n * epsilon(dtype)
-
-    return tolerance
-
-
-def exactly(relative: float):
-    return lambda dtype: relative
-
-
 def rounding(case: Case):
     """What float64 arithmetic in another order may change; an average in a narrow slot
     remembers the rounding of every step."""
 
     def tolerance(dtype):
-        narrow = dtype if case.optax_dtype is None else narrower(dtype, case.optax_dtype)
-        return max(1e-10, 8 * epsilon(narrow))
+        narrow = dtype
+        if case.allow.optax_dtype is not None:
+            narrow = narrower(dtype, case.allow.optax_dtype)
+        return max(1e-10, case.allow.ulps * epsilon(narrow))
 
     return tolerance
 

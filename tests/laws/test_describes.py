@@ -13,10 +13,8 @@ import regopt_jax as ro
 from regopt_jax.inspect.hyperparams import has_learning_rate
 from tests.cases import CASES
 from tests.laws import runs
-from tests.laws.runs import FLOAT64, STEPS, Layer, at, close, home, ours
-
-rows = pytest.mark.parametrize("case", CASES, ids=repr)
-WITH_METRIC = [case for case in CASES if case.ours().metric]
+from tests.laws.rows import has_metric, is_chain, only, rows, with_metric
+from tests.laws.runs import COMPLEX, FLOAT64, STEPS, Layer, at, close, home, ours
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.numerator], ids=repr)
@@ -37,7 +35,7 @@ def test_the_update_is_the_numerator_over_the_metric(case):
             assert np.all(u[~known] == 0)
 
 
-@pytest.mark.parametrize("case", WITH_METRIC, ids=repr)
+@with_metric
 def test_the_metric_is_a_positive_real_diagonal(case):
     run = ours(case, home(case))
     with run.session():
@@ -49,26 +47,11 @@ def test_the_metric_is_a_positive_real_diagonal(case):
         assert np.broadcast_shapes(np.shape(d), p.shape) == p.shape
 
 
-# Whose step is not proportional to a gradient that stays the same, and why.
-UNSTEADY = {
-    "its metric is that of a sign": {
-        "scale_by_sign", "sign_sgd", "signum", "scale_by_lion", "lion", "scale_by_rprop", "rprop",
-    },
-    "acts on what the step leaves": {"proximal", "constant_norm", "keep_params_nonnegative"},
-    "adds noise": {"add_noise", "noisy_sgd"},
-    "takes the mean away": {"centralize"},
-    "its row clips a step of Adam's usual size": {"stable_adamw"},
-}  # fmt: skip
-STEADY = [
-    case
-    for case in WITH_METRIC
-    if not any(case.public_name in names for names in UNSTEADY.values())
-    # Its momentum remembers the rates of a schedule that falls.
-    and case.name != "rmsprop-nesterov-bias_correction"
-]
+STEADY = [case for case in CASES if not case.unsteady]
 
 
 @pytest.mark.parametrize("case", STEADY, ids=repr)
+@only(has_metric, "has no metric")
 def test_a_gradient_that_stays_the_same_is_divided_by_the_metric(case):
     """Once the moments have settled; so a proximal map undoes the step at a solution."""
     with runs.session(FLOAT64, case.theirs_inside):
@@ -116,26 +99,51 @@ def test_the_learning_rate_is_the_one_given_or_unknown(case):
         np.testing.assert_allclose(jax.tree.leaves(found)[0], given_rate(case), rtol=1e-6)
 
 
-CHAINS = [c for c in WITH_METRIC if c.ours().composition and c.ours().composition.sequential]
+@with_metric
+def test_the_metric_of_complex_parameters_is_real(case):
+    params = runs.shapes(case, COMPLEX)
+    if case.real:
+        pytest.skip("refuses complex parameters")
+    with runs.session(COMPLEX, case.theirs_inside):
+        tx = case.ours()
+        metric = jax.eval_shape(tx.metric, jax.eval_shape(tx.init, params), params)
+    for path, d in jax.tree.leaves_with_path(metric):
+        assert not jnp.issubdtype(d.dtype, jnp.complexfloating), jax.tree_util.keystr(path)
 
 
-@pytest.mark.parametrize("case", CHAINS, ids=repr)
+def test_of_a_complex_metric_the_real_part_counts():
+    """As of a slot that is like the parameters: its imaginary part is zero."""
+    tx = ro.leafwise(
+        lambda g, r: (g / r, r),
+        role="precondition",
+        state=ro.TraceState,
+        init=jnp.ones_like,
+        metric=lambda r: r,
+    )
+    w = jnp.array([3.0 + 4.0j])
+    metric = tx.metric(tx.init(w), w)
+    assert (metric.dtype, metric.tolist()) == (jnp.float32, [1.0])
+
+
+@rows
+@only(lambda case: is_chain(case) and has_metric(case), "no chain with a metric")
 def test_the_metric_of_a_chain_is_the_product_of_its_parts(case):
     run = ours(case, home(case))
     params, state = run.middle
-    with run.session():
-        each = [
-            jax.jit(part.metric)(s, params)
-            for part, s in zip(run.tx.parts, run.tx.composition.states(state), strict=True)
-        ]
+
+    @jax.jit
+    def both(state, params):
+        states = run.tx.nature.lens.get(state)
+        each = [part.metric(s, params) for part, s in zip(run.tx.parts, states, strict=True)]
         product = jax.tree.map(lambda *ds: functools.reduce(operator.mul, ds), *each)
-        close(jax.jit(run.tx.metric)(state, params), product, runs.ulps(2))
+        return run.tx.metric(state, params), product
+
+    with run.session():
+        close(*both(state, params), runs.ulps(2))
 
 
-ELEMENTWISE = [c for c in CASES if c.ours().elementwise and c.leaves_alike]
-
-
-@pytest.mark.parametrize("case", ELEMENTWISE, ids=repr)
+@rows
+@only(lambda case: case.leaves_alike and case.ours().elementwise, "not elementwise")
 def test_elementwise_means_that_one_long_vector_gives_the_same(case):
     """All leaves in one vector, shuffled: same elements, other neighbours."""
     run = ours(case, FLOAT64)

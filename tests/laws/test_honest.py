@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import re
-import typing
 
 import jax
 import jax.numpy as jnp
@@ -12,27 +11,16 @@ import pytest
 
 import regopt_jax as ro
 from regopt_jax.interop import torch as ro_torch
-from tests.cases import BUILDING_BLOCKS, CASES, PRINCIPAL
-from tests.laws import runs
-from tests.laws.runs import Layer, home, ours, same_bits
+from tests.cases import CASES, PRINCIPAL
+from tests.laws import compare, runs
+from tests.laws.rows import building_blocks, makers, only, rows
+from tests.laws.runs import FLOAT64, Layer, ours, same_bits
 
-rows = pytest.mark.parametrize("case", CASES, ids=repr)
-building_blocks = pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
 WRONG = [(case, name) for case in CASES for name in case.wrong]
 
 
-def makers():
-    """The public functions that return a transformation."""
-    return {
-        f
-        for module in (ro, ro_torch)
-        for f in filter(inspect.isfunction, vars(module).values())
-        if typing.get_type_hints(f).get("return") is ro.GradientTransformation
-    } - {ro.leafwise}
-
-
 def test_every_public_transformation_has_a_row():
-    in_rows = {inspect.unwrap(case.make.func) for case in CASES}
+    in_rows = {case.make.func for case in CASES}
     missing = makers() - in_rows - {ro.scale_by_muon, ro_torch.muon}  # in masks
     names = sorted(f"{f.__module__}.{f.__name__}" for f in missing)
     assert not missing, f"add a row to tests/cases for {names}"
@@ -54,13 +42,13 @@ def test_a_wrong_hyperparameter_is_refused_by_name_and_range(case, name):
     wrong = {name: case.wrong[name]}
     expected = rf"\b{name} must be ((an integer )?in [\[(]|one of)"
     with pytest.raises(ValueError, match=expected) as caught:
-        case.make.func(*case.make.args, **case.make.keywords | wrong)
+        case.make(**wrong)
     assert str(case.wrong[name]) in str(caught.value)
 
 
 COUNTS = {
     "every_k", "k", "sync_period", "patience", "cooldown", "accumulation_size", "ns_steps",
-    "precondition_frequency", "max_consecutive_errors",
+    "precondition_frequency", "max_consecutive_errors", "num_betas",
 }  # fmt: skip
 COUNTED = [
     (case, name)
@@ -73,19 +61,47 @@ COUNTED = [
 @pytest.mark.parametrize(("case", "name"), COUNTED, ids=str)
 def test_a_count_is_an_integer(case, name, count):
     with pytest.raises(ValueError, match=rf"\b{name} must be an integer in \["):
-        case.make.func(*case.make.args, **case.make.keywords | {name: count})
+        case.make(**{name: count})
 
 
 @pytest.mark.parametrize("count", [2, np.int64(2), jnp.array(2)], ids=repr)
 @pytest.mark.parametrize(("case", "name"), COUNTED, ids=str)
 def test_a_count_may_be_an_integer_of_any_kind(case, name, count):
-    case.make.func(*case.make.args, **case.make.keywords | {name: count})
+    case.make(**{name: count})
+
+
+DTYPED = [
+    (case, name)
+    for case in PRINCIPAL
+    for name in inspect.signature(case.make.func).parameters
+    if "dtype" in name
+]
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, "uint8", bool, 32, [1]], ids=repr)
+@pytest.mark.parametrize(("case", "name"), DTYPED, ids=str)
+def test_a_dtype_holds_fractions(case, name, dtype):
+    with pytest.raises(ValueError, match=rf"\b{name} must be a dtype of real or complex numbers"):
+        case.make(**{name: dtype})
+
+
+@pytest.mark.parametrize(("case", "name"), DTYPED, ids=str)
+def test_a_slot_of_complex_parameters_is_complex(case, name):
+    """In a real dtype only as precise; of real parameters it stays real in a complex one."""
+    if case.real:
+        pytest.skip("refuses complex parameters")
+    for params, wish in ((tree(jnp.complex64), jnp.float32), (tree(), jnp.complex64)):
+        plain, wished = (
+            jax.tree.leaves(jax.eval_shape(case.ours(**{name: dtype}).init, params))
+            for dtype in (params["out"][0].dtype, wish)
+        )
+        assert [x.dtype for x in wished] == [x.dtype for x in plain]
 
 
 PAIRS = [
     (ro_torch.adam, "betas"), (ro_torch.nadam, "betas"), (ro_torch.rprop, "etas"),
     (ro_torch.rprop, "step_sizes"), (ro_torch.adafactor, "eps"), (ro.prodigy, "betas"),
-    (ro.dog, "init_step"),
+    (ro.dadapt_adamw, "betas"), (ro.dog, "init_step"),
 ]  # fmt: skip
 
 
@@ -101,6 +117,55 @@ def tree(dtype=jnp.float32):
         "dense": Layer(jnp.ones((2, 3), dtype), jnp.ones(3, dtype)),
         "out": (jnp.ones((3, 2), dtype),),
     }
+
+
+PASSED_ON = {
+    "muon_weight_dimension_numbers": "MuonDimensionNumbers",
+    "hessian_diagonal_fn": "Expected a gradient transformation",
+}
+
+
+def refusal(case, **wrong):
+    """What it says to wrong arguments, when it is made or at the latest in a step."""
+    params = tree()
+    try:
+        tx = case.ours(**wrong)
+        traced(lambda params: tx.update(params, tx.init(params), params), params)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["x", {"a": 1}, 3.7, (0, 0, "y"), pytest.param(object(), id="object()")], ids=repr
+)
+@pytest.mark.parametrize("case", PRINCIPAL, ids=repr)
+def test_an_argument_of_another_kind_is_refused_by_its_name_or_taken(case, wrong):
+    """Never by an error of Python's or JAX's own about what was done with it."""
+    for name, parameter in inspect.signature(case.make.func).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        said = refusal(case, **{name: wrong})
+        named = (PASSED_ON.get(name, name), case.public_name, "masked: the mask")
+        assert said is None or any(word in said for word in named), f"{name}: {said}"
+
+
+@pytest.mark.parametrize("axis", ["x", "01", 1.0, [0, "1"], {0: 1}], ids=repr)
+@pytest.mark.parametrize(
+    "make", [lambda axis: ro.adaptive_grad_clip(0.1, axis=axis),
+             lambda axis: ro.group_lasso(0.1, axis),
+             lambda axis: ro.sparse_group_lasso(0.1, 0.1, axis)],
+    ids=["adaptive_grad_clip", "group_lasso", "sparse_group_lasso"],
+)  # fmt: skip
+def test_an_axis_is_an_integer(make, axis):
+    with pytest.raises(ValueError, match="axis must be an integer or several, got"):
+        make(axis)
+
+
+@pytest.mark.parametrize("axis", [2, -3, (0, 1, 2), (0, -2)], ids=repr)
+def test_an_axis_that_a_leaf_has_not_is_refused_by_path(axis):
+    with pytest.raises(ValueError, match=r"does not fit the leaf at 'kernel' of shape \(2, 3\)"):
+        ro.adaptive_grad_clip(0.1, axis=axis).init({"kernel": jnp.ones((2, 3))})
 
 
 def lacking(full):
@@ -123,81 +188,93 @@ def traced(function, *args):
 
 
 @rows
-@pytest.mark.parametrize(("spoil", "path"), [(lacking, "out/0"), (misshapen, "dense/kernel")])
-def test_gradients_that_do_not_match_are_refused_by_path(case, spoil, path):
+def test_what_does_not_fit_is_refused_by_path(case):
+    for spoil, path in [(lacking, "out/0"), (misshapen, "dense/kernel")]:
+        gradients_are_refused(case, spoil, path)
+    integers_are_refused(case)
+    if case in PRINCIPAL:
+        complex_numbers_are_taken_or_refused(case)
+    missing_parameters_are_refused_where_they_are_needed(case)
+
+
+def gradients_are_refused(case, spoil, path):
     """By ``update`` where it has something to compare with, else by ``apply_updates``.
 
     What is made of parts has the structure of the parameters.
     """
     if case.theirs_inside:
-        pytest.skip("Optax's part finds out first, in its own words")
+        return  # Optax's part finds out first, in its own words
     tx, params = case.ours(), tree()
 
     def update(params):
         return tx.update(spoil(params), tx.init(params), params)[0]
 
-    with pytest.raises(ValueError, match=re.escape(path)):
-        traced(lambda params: ro.apply_updates(params, update(params)), params)
     in_parts = spoil is lacking and tx.parts
     if in_parts or case.needs_params or (case.leaves_alike and holds_arrays(tx, params)):
         with pytest.raises(ValueError, match=re.escape(path)):
             traced(update, params)
+    else:
+        with pytest.raises(ValueError, match=re.escape(path)):
+            traced(lambda params: ro.apply_updates(params, update(params)), params)
 
 
-@rows
-def test_integer_parameters_are_refused_by_path(case):
+def integers_are_refused(case):
     params = tree()
     params["dense"] = params["dense"]._replace(kernel=jnp.ones((2, 3), jnp.int32))
     if case.theirs_inside:
-        pytest.skip("Optax's part takes integers")
+        return  # Optax's part takes integers
     with pytest.raises(TypeError, match="dense/kernel"):
         case.ours().init(params)
 
 
-REAL = {
-    ro.clip, ro.rprop, ro.scale_by_rprop, ro.adopt, ro.scale_by_adopt, ro_torch.rprop,
-    ro_torch.adafactor,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", PRINCIPAL, ids=repr)
-def test_complex_parameters_are_taken_or_refused_by_path(case):
+def complex_numbers_are_taken_or_refused(case):
     params = tree(jnp.complex64)
     tx = case.ours()
     refused = pytest.raises(TypeError, match="'dense/kernel' is complex")
-    with refused if inspect.unwrap(case.make.func) in REAL else contextlib.nullcontext():
+    with refused if case.real else contextlib.nullcontext():
         traced(lambda params: tx.update(params, tx.init(params), params), params)
 
 
-@rows
-def test_missing_parameters_are_refused_by_path_where_they_are_needed(case):
-    run = ours(case, home(case))
-    gradients = jax.tree.map(lambda g: g[1], run.halves[1])
-    with run.session():
+def missing_parameters_are_refused_where_they_are_needed(case):
+    shapes = runs.shapes(case, FLOAT64)
+    tx = case.ours()
+    with runs.session(FLOAT64, case.theirs_inside):
+        state = traced(tx.init, shapes)
         if not case.needs_params:
-            without = traced(run.tx.update, gradients, run.middle[1])
-            assert without == traced(run.tx.update, gradients, run.middle[1], run.middle[0])
-        elif case.theirs_inside:
-            pytest.skip("Optax's part finds out first, in its own words")
-        else:
+            without = traced(tx.update, shapes, state)
+            given = traced(tx.update, shapes, state, shapes)
+            assert jax.tree.structure(without) == jax.tree.structure(given)
+            assert jax.tree.leaves(without) == jax.tree.leaves(given)
+        elif not case.theirs_inside:  # Optax's part finds out first, in its own words
             with pytest.raises(ValueError, match=r"parameters.*'(conv/0|absent|dense/kernel)'"):
-                traced(run.tx.update, gradients, run.middle[1])
+                traced(tx.update, shapes, state)
 
 
-@building_blocks
+@rows
+@only(lambda case: not case.needs_params, "needs them")
 def test_parameters_that_are_not_needed_change_nothing(case):
-    if case.needs_params:
-        pytest.skip("needs them")
-    run = ours(case, home(case))
-    gradients = jax.tree.map(lambda g: g[1], run.halves[1])
-    with run.session():
-        without = run.tx.update(gradients, run.middle[1])
-        same_bits(without, run.tx.update(gradients, run.middle[1], run.middle[0]))
+    """The program is the same, or its results are, where a branch is handed what it is given."""
+    tx, params = case.ours(), runs.shapes(case, FLOAT64)
+
+    def without(gradients, state, params):
+        return tx.update(gradients, state)
+
+    with runs.session(FLOAT64, case.theirs_inside):
+        state = jax.eval_shape(tx.init, params)
+        programs = [
+            compare.text(jax.make_jaxpr(update)(params, state, params))
+            for update in (tx.update, without)
+        ]
+    if programs[0] != programs[1]:
+        run = ours(case, FLOAT64)
+        inputs = (jax.tree.map(lambda g: g[1], run.halves[1]), run.middle[1], run.middle[0])
+        with run.session():
+            same_bits(without(*inputs), tx.update(*inputs))
 
 
 @building_blocks
 def test_numpy_inputs_are_as_good_as_jax_arrays(case):
-    run = ours(case, home(case))
+    run = ours(case, FLOAT64)
     inputs = (jax.tree.map(lambda g: g[1], run.halves[1]), run.middle[1], run.middle[0])
     with run.session():
         same_bits(run.tx.update(*jax.tree.map(np.asarray, inputs)), run.tx.update(*inputs))

@@ -6,8 +6,9 @@ import optax
 import pytest
 
 import regopt_jax as ro
-from tests.cases import BUILDING_BLOCKS
+from tests.cases import PRINCIPAL
 from tests.laws import runs
+from tests.laws.rows import building_blocks, is_building_block, only
 from tests.laws.runs import FLOAT32, same_bits
 
 WRAPPERS = {
@@ -39,24 +40,24 @@ def kinds(tree):
     return [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
 
 
-@pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
-@pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_optax_takes_ours(case, wrapper):
-    params = runs.shapes(case, FLOAT32)
-    state, after, stepped = shapes_of_a_step(WRAPPERS[wrapper](case.ours()), params)
+def keeps_its_kinds(tx, params):
+    state, after, stepped = shapes_of_a_step(tx, params)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert kinds(after) == kinds(state)
     assert kinds(stepped) == kinds(params)
 
 
-@pytest.mark.parametrize("case", [c for c in BUILDING_BLOCKS if c.optax], ids=repr)
-@pytest.mark.parametrize("wrapper", OURS)
-def test_ours_take_optax(case, wrapper):
-    params = runs.shapes(case, FLOAT32)
-    state, after, stepped = shapes_of_a_step(OURS[wrapper](case.theirs()), params)
-    assert jax.tree.structure(after) == jax.tree.structure(state)
-    assert kinds(after) == kinds(state)
-    assert kinds(stepped) == kinds(params)
+@building_blocks
+def test_optax_takes_ours(case):
+    for wrap in WRAPPERS.values():
+        keeps_its_kinds(wrap(case.ours()), runs.shapes(case, FLOAT32))
+
+
+@pytest.mark.parametrize("case", [case for case in PRINCIPAL if case.optax], ids=repr)
+@only(is_building_block, "a chain, which does what its parts do")
+def test_ours_take_optax(case):
+    for wrap in OURS.values():
+        keeps_its_kinds(wrap(case.theirs()), runs.shapes(case, FLOAT32))
 
 
 def test_a_wrapped_step_has_the_values_of_the_step_itself():

@@ -2,12 +2,9 @@
 
 import jax
 import numpy as np
-import pytest
 
-from tests.cases import BUILDING_BLOCKS, CASES
-from tests.laws.runs import home, ours, same_bits
-
-rows = pytest.mark.parametrize("case", CASES, ids=repr)
+from tests.laws.rows import building_blocks, rows
+from tests.laws.runs import FLOAT64, home, ours, same_bits
 
 
 def copy(tree):
@@ -24,10 +21,10 @@ def test_the_same_inputs_give_the_same_bits_and_are_left_alone(case):
     same_bits((params, state), run.end)
 
 
-@pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
+@building_blocks
 def test_an_eager_update_leaves_numpy_inputs_alone(case):
     """NumPy arrays are mutable: what an update wrote into one would show."""
-    run = ours(case, home(case))
+    run = ours(case, FLOAT64)
     inputs = copy((jax.tree.map(lambda g: g[1], run.halves[1]), run.middle[1], run.middle[0]))
     before = copy(inputs)
     structure = jax.tree.structure(inputs)

@@ -2,11 +2,10 @@
 
 import jax
 import numpy as np
-import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from tests.cases import BUILDING_BLOCKS
-from tests.laws.runs import DEVICES, FLOAT32, SHORT, after, at, close, ours, ulps
+from tests.laws.rows import one_of_a_kind
+from tests.laws.runs import DEVICES, FLOAT32, SHORT, after, at, close, ours, step, ulps
 
 SPECS = {(8,): P("x"), (8, 3): P("x", None), (2, 2, 3, 8): P(None, None, None, "x")}
 
@@ -28,7 +27,7 @@ def assert_sharded(tree, mesh):
             assert len({shard.device for shard in x.addressable_shards}) == DEVICES
 
 
-@pytest.mark.parametrize("case", BUILDING_BLOCKS, ids=repr)
+@one_of_a_kind
 def test_the_state_is_sharded_like_the_parameters_and_the_result_is_the_same(case):
     run = ours(case, FLOAT32)
     mesh = jax.make_mesh((DEVICES,), ("x",), axis_types=(AxisType.Auto,))
@@ -37,7 +36,7 @@ def test_the_state_is_sharded_like_the_parameters_and_the_result_is_the_same(cas
         state = run.tx.init(params)
         assert_sharded(state, mesh)
         gradients = placed(at(run.halves[0], slice(SHORT)), mesh, stacked=True)
-        (params, state), _ = run.follow(params, state, gradients)
+        (params, state), _ = run.follow(params, state, gradients, jax.jit(step(run.tx)))
     assert_sharded((params, state), mesh)
     close((params, state), after(run, SHORT), ulps(256))
 

@@ -67,8 +67,7 @@ def test_rows_and_columns_that_share_an_axis_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
-    [((1.0, 2.0), r"must be \(a, b, c\)"), (((1.0, 0.0, 0.0),) * 6, "6 rows")],
+    ("given", "message"), [((1.0, 2.0), r"must be \(a, b, c\)"), (((1.0, 0.0, 0.0),) * 6, "6 rows")]
 )
 def test_coefficients_of_a_wrong_shape_are_refused(given, message):
     with pytest.raises(ValueError, match=message):

@@ -39,6 +39,22 @@ def sm3(momentum=0.9, decay=1.0, eps=1e-8):
     return each(formula)
 
 
+def adan(b1=0.98, b2=0.92, b3=0.99, eps=1e-8, eps_root=0.0):
+    """Xie et al., algorithm 1 with 1-β for β, its averages corrected for their start."""
+
+    def formula(g, w, t, m):
+        d = g - recall(m, "g", g)
+        m.g = g
+        m.m = b1 * recall(m, "m", 0.0) + (1 - b1) * g
+        m.v = b2 * recall(m, "v", 0.0) + (1 - b2) * d
+        m.n = b3 * recall(m, "n", 0.0) + (1 - b3) * np.abs(g + b2 * d) ** 2
+        n = m.n / (1 - b3**t)
+        ahead = m.m / (1 - b1**t) + b2 * m.v / (1 - b2**t)
+        return ahead / (np.sqrt(n + eps_root) + eps)
+
+    return each(formula)
+
+
 def adadelta(rho=0.9, eps=1e-6):
     """Zeiler, algorithm 1, with squares of moduli."""
 

@@ -29,7 +29,7 @@ def stable_adamw(rate, b1=0.9, b2=0.99, eps=1e-8, weight_decay=0.0, threshold=1.
         m.u = d2 * recall(m, "u", 0.0) + (1 - d2) * np.abs(g) ** 2
         rms = np.sqrt(mean(np.abs(g) ** 2 / np.maximum(m.u, eps**2)))
         alpha = rate / max(1.0, rms / threshold)
-        return -alpha * m.v / (np.sqrt(m.u) + eps) - rate * weight_decay * w
+        return -alpha * (m.v / (np.sqrt(m.u) + eps) + weight_decay * w)
 
     return each(formula)
 

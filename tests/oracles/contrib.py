@@ -92,3 +92,43 @@ def madgrad(rate, momentum=0.9, eps=1e-6):
         return (1 - momentum) * (m.start - m.s / (np.cbrt(m.v) + eps) - w)
 
     return each(formula)
+
+
+def acprop(b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16):
+    """Zhuang et al., algorithm 2, with g - m of the mean before g; the first root is 1."""
+
+    def formula(g, w, t, m):
+        mean, s = recall(m, "m", 0.0), recall(m, "s", 0.0)
+        root = np.sqrt(s / (1 - b2 ** (t - 1))) if t > 1 else 1.0
+        m.m = b1 * mean + (1 - b1) * g
+        m.s = b2 * s + (1 - b2) * np.abs(g - mean) ** 2 + eps_root
+        return g / (root + eps)
+
+    return each(formula)
+
+
+def simplified_ademamix(b1, b2, alpha, eps=1e-8, eps_root=0.0):
+    """Morwani et al.: a trace and a multiple of the gradient, over Adam's root."""
+
+    def formula(g, w, t, m):
+        m.m = b1 * recall(m, "m", 0.0) + g
+        m.r = b2 * recall(m, "r", 0.0) + (1 - b2) * np.abs(g) ** 2
+        return (m.m + alpha(t - 1) * g) / (np.sqrt(m.r / (1 - b2**t) + eps_root) + eps)
+
+    return each(formula)
+
+
+def cocob(alpha=100.0, eps=1e-8):
+    """Orabona & Tommasi, algorithm 2, with ε for the first largest gradient."""
+
+    def formula(g, w, t, m):
+        m.start = recall(m, "start", w)
+        m.largest = np.maximum(recall(m, "largest", eps), np.abs(g))
+        m.total = recall(m, "total", 0.0) + np.abs(g)
+        m.reward = np.maximum(recall(m, "reward", 0.0) - g * (w - m.start), 0)
+        m.theta = recall(m, "theta", 0.0) - g
+        wealth = m.largest + m.reward
+        fraction = m.theta / (m.largest * np.maximum(m.total + m.largest, alpha * m.largest))
+        return m.start + fraction * wealth - w
+
+    return each(formula)

@@ -22,6 +22,12 @@ def each(formula):
     return oracle
 
 
+def sign(z):
+    """z/|z|, and 0 of 0: of a complex number, what NumPy calls so from its version 2 on."""
+    size = np.abs(z)
+    return z / np.where(size == 0, 1, size)
+
+
 def recall(memory, name, otherwise):
     return getattr(memory, name, otherwise)
 
@@ -127,7 +133,7 @@ def lion(b1=0.9, b2=0.99, mode="hard", smooth_beta=1.0):
         m.m = b2 * before + (1 - b2) * g
         if mode == "smooth":
             return np.tanh(smooth_beta * x)
-        return np.clip(x, -1, 1) if mode == "refined" else np.sign(x)
+        return np.clip(x, -1, 1) if mode == "refined" else sign(x)
 
     return each(formula)
 
@@ -154,7 +160,7 @@ def add_gradient_of(l1=0.0, l2=0.0, cautious=False):
 
     def formula(g, w, t, m):
         a, b = (s(t - 1) if callable(s) else s for s in (l1, l2))
-        slope = a * np.sign(w) + b * w
+        slope = a * sign(w) + b * w
         return g + np.where(g * slope >= 0, slope, 0) if cautious else g + slope
 
     return each(formula)
@@ -173,7 +179,7 @@ def constant_norm():
 
 def shrink(z, threshold):
     """The proximal map of ``threshold`` · |x|: towards zero, and no further."""
-    return z - np.sign(z) * np.minimum(np.abs(z), threshold)
+    return z - sign(z) * np.minimum(np.abs(z), threshold)
 
 
 def ista(rate, l1=0.0, l2=0.0):

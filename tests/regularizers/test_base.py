@@ -1,5 +1,7 @@
 """Regularisers as an algebra on trees; each penalty's mathematics is in test_penalties."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import scipy.optimize
 from hypothesis import given, settings, strategies as st
 
 import regopt_jax as ro
+from regopt_jax.regularizers.penalties import Penalty
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 0.0]), "deep": {"b": jnp.array([[3.0, -0.5]])}}
 points = st.floats(-5.0, 5.0)
@@ -80,6 +83,22 @@ def test_sums_and_multiples(a, b, c):
 def test_the_order_of_a_sum_does_not_matter():
     same((ro.l2(0.5) + ro.l1(0.3)).prox(PARAMS), (ro.l1(0.3) + ro.l2(0.5)).prox(PARAMS))
     same((ro.l1(0.1) + ro.l1(0.2)).prox(PARAMS), ro.l1(0.3).prox(PARAMS))
+
+
+def test_a_penalty_that_says_nothing_of_signs_is_not_taken_to_be_even():
+    @dataclasses.dataclass(frozen=True)
+    class Tilted(Penalty):
+        """r(x) = Σ x: not even, so the map onto x ≥ 0 does not simply go first."""
+
+        def value(self, x):
+            return jnp.sum(x)
+
+        def prox(self, z, strength, metric):
+            return z - strength / metric
+
+    tilted = ro.penalty(Tilted(), 1.0)
+    with pytest.raises(ValueError, match="proximal map"):
+        (ro.nonnegative() + tilted).prox(PARAMS)
 
 
 def test_restricted_to_a_selection():

@@ -1,8 +1,7 @@
 """Every regulariser against a numerical argmin, its own definition and convex analysis."""
 
-import dataclasses
 import functools
-from collections.abc import Callable
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -12,56 +11,14 @@ import scipy.optimize
 from hypothesis import given, settings, strategies as st
 
 import regopt_jax as ro
-from regopt_jax import Regularizer
+from regopt_jax.inspect.catalogue import catalogue
+from tests.cases.penalties import PENALTIES
 
-
-def labels(shape):
-    return np.arange(np.prod(shape)).reshape(shape) % 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    make: Callable[[float], Regularizer]
-    convex: bool = True
-    diagonal: bool = True
-    shape: tuple[int, ...] = (2, 2)
-    smooth: bool = True  # differentiable away from the axes
-    shrinks_to_zero: bool = True
-
-
-CASES = {
-    "l1": Case(ro.l1),
-    "l2": Case(ro.l2),
-    "elastic_net": Case(lambda s: ro.elastic_net(s, 0.5 * s)),
-    "huber_l1": Case(lambda s: ro.huber_l1(s, delta=0.3)),
-    "l0": Case(ro.l0, convex=False),
-    "l_half": Case(ro.l_half, convex=False),
-    "l_two_thirds": Case(ro.l_two_thirds, convex=False),
-    "group_lasso": Case(ro.group_lasso),
-    "group_lasso_rows": Case(lambda s: ro.group_lasso(s, axis=0, size_weighted=True)),
-    "group_lasso_labels": Case(lambda s: ro.group_lasso(s, labels=labels)),
-    "sparse_group_lasso": Case(lambda s: ro.sparse_group_lasso(0.5 * s, s)),
-    "group_lasso+l2": Case(lambda s: ro.group_lasso(s) + ro.l2(0.5 * s)),
-    "nuclear_norm": Case(ro.nuclear_norm, diagonal=False),
-    "nonnegative": Case(lambda s: ro.nonnegative(), smooth=False, shrinks_to_zero=False),
-    "box": Case(lambda s: ro.box(-0.4, 0.7), smooth=False, shrinks_to_zero=False),
-    "l2_ball": Case(lambda s: ro.l2_ball(0.8), diagonal=False, smooth=False, shrinks_to_zero=False),
-    "l1_ball": Case(lambda s: ro.l1_ball(0.8), diagonal=False, smooth=False, shrinks_to_zero=False),
-    "simplex": Case(lambda s: ro.simplex(1.5), diagonal=False, smooth=False, shrinks_to_zero=False),
-    "l1+nonnegative": Case(lambda s: ro.l1(s) + ro.nonnegative(), smooth=False),
-    "l0+nonnegative": Case(lambda s: ro.nonnegative() + ro.l0(s), convex=False, smooth=False),
-    "group+nonnegative": Case(lambda s: ro.group_lasso(s) + ro.nonnegative(), smooth=False),
-    "l1+group+nonnegative": Case(
-        lambda s: ro.sparse_group_lasso(0.3 * s, s) + ro.nonnegative(), smooth=False
-    ),
-    "l1+box": Case(lambda s: ro.l1(s) + ro.box(-0.5, 0.6), smooth=False),
-    "l1+l2+l1": Case(lambda s: ro.l1(s) + ro.l2(s) + 0.5 * ro.l1(s)),
-}
+ROWS = {case.name: case for case in PENALTIES}
 
 
 def over(condition):
-    chosen = {name: case for name, case in CASES.items() if condition(case)}
-    return pytest.mark.parametrize("case", chosen.values(), ids=chosen.keys())
+    return pytest.mark.parametrize("case", [*filter(condition, PENALTIES)], ids=repr)
 
 
 cases, convex_cases = over(lambda case: True), over(lambda case: case.convex)
@@ -125,6 +82,32 @@ def test_prox_is_the_argmin(case, seed, strength):
     found = np.asarray(objectives(case)(strength, z, metric, np.concatenate(candidates)))
     assert np.isfinite(found[0])
     assert found[0] <= found.min() + 1e-12 * max(1, abs(found[0]))
+
+
+@over(lambda case: case.separable)
+@few
+@given(seed=seeds, strength=strengths)
+def test_a_separable_prox_is_the_best_of_a_grid(case, seed, strength):
+    """Brute force: 20,001 points for each element, its own value and zero among them."""
+    z, metric = point(case, seed)
+    x = np.asarray(jitted(case, "prox")(strength, z, metric))
+    grid = np.sort(np.concatenate([np.linspace(-8, 8, 19_992), [0.0], np.ravel(z), x.ravel()]))
+    costs = np.asarray(each_cost(case)(strength, np.ravel(z), np.ravel(metric), grid))
+    found = np.asarray(each_cost(case)(strength, np.ravel(z), np.ravel(metric), x.ravel()))
+    own = np.diagonal(found)
+    assert np.all(np.isfinite(own))
+    assert np.all(own <= costs.min(axis=1) + 1e-12 * np.maximum(1, np.abs(own)))
+
+
+@functools.cache
+def each_cost(case):
+    """The objective of each element z at each point x: its axes are those of z and x."""
+
+    def cost(strength, z, d, x):
+        return 0.5 * d * (x - z) ** 2 + case.make(strength).value(x)
+
+    of_all_x = jax.vmap(cost, in_axes=(None, None, None, 0))
+    return jax.jit(jax.vmap(of_all_x, in_axes=(None, 0, 0, None)))
 
 
 @cases
@@ -234,13 +217,10 @@ def test_prox_keeps_low_precision_and_its_exact_zeros(case, dtype):
 @given(seed=seeds, strength=strengths, step=st.floats(0.1, 5.0))
 def test_moreau_identity(seed, strength, step):
     """z = prox of R + (projection on the dual ball) / d, with the conjugate known."""
-    z, _ = point(CASES["l1"], seed)
+    z, _ = point(ROWS["l1"], seed)
     dual = {
         "l1": (ro.l1(strength), lambda v: jnp.clip(v, -strength, strength)),
-        "group": (
-            ro.group_lasso(strength, axis=()),
-            lambda v: ro.l2_ball(strength).prox(v),
-        ),
+        "group": (ro.group_lasso(strength, axis=()), lambda v: ro.l2_ball(strength).prox(v)),
         "nuclear": (ro.nuclear_norm(strength), lambda v: spectral_ball(v, strength)),
         "l2": (ro.l2(strength), lambda v: v * strength / (strength + step)),
     }
@@ -269,7 +249,7 @@ def test_group_lasso_in_a_diagonal_metric_is_exact_over_twelve_decades():
 
 
 def test_group_lasso_prox_is_differentiable():
-    z, metric = point(CASES["group_lasso"], 2, scale=4.0)
+    z, metric = point(ROWS["group_lasso"], 2, scale=4.0)
 
     def total(z):
         return jnp.sum(jnp.sin(ro.group_lasso(0.5).prox(z, metric)))
@@ -316,22 +296,26 @@ def test_indicators_are_zero_inside_and_infinite_outside():
         assert float(regularizer.value(regularizer.prox(outside))) == 0, regularizer
 
 
+def test_every_public_regulariser_has_a_row():
+    public = {entry.name for entry in catalogue() if entry.kind == "regularisers"}
+    assert public - {case.public_name for case in PENALTIES} == set()
+
+
 @pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ro.l1(-1.0), "l1: strength must be in"),
-        (lambda: ro.l0(-1.0), "l0: strength"),
-        (lambda: ro.elastic_net(-1.0, 0.0), "elastic_net: l1_strength"),
-        (lambda: ro.huber_l1(1.0, delta=0.0), "huber_l1: delta"),
-        (lambda: ro.box(1.0, 0.0), r"box: high must be in \[1.0"),
-        (lambda: ro.l2_ball(0.0), "l2_ball: radius"),
-        (lambda: ro.simplex(-1.0), "simplex: total"),
-        (lambda: -1.0 * ro.l1(1.0), "factor must be in"),
-    ],
+    ("case", "name"),
+    [pytest.param(case, name, id=f"{case}-{name}") for case in PENALTIES for name in case.wrong],
 )
-def test_bad_hyperparameters_are_named(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_bad_hyperparameters_are_named(case, name):
+    make = getattr(ro, case.public_name)
+    parameters = inspect.signature(make).parameters.values()
+    required = {p.name: 1.0 for p in parameters if p.default is p.empty}
+    with pytest.raises(ValueError, match=f"^{case.public_name}: {name} must be "):
+        make(**{**required, name: case.wrong[name]})
+
+
+def test_a_factor_is_not_negative():
+    with pytest.raises(ValueError, match="factor must be in"):
+        -1.0 * ro.l1(1.0)
 
 
 @pytest.mark.parametrize(
@@ -361,3 +345,37 @@ def test_different_leaves_may_have_any_penalties():
     x = regularizer.prox({"a": jnp.array([3.0]), "b": jnp.array([3.0])})
     assert x["a"].tolist() == [2.0]
     assert x["b"].tolist() == [3.0]
+
+
+# --- in every placement -------------------------------------------------------------------
+
+
+@cases
+def test_after_the_step_it_is_its_proximal_map(case):
+    z, _ = point(case, 12)
+    g = jnp.cos(z)
+    tx = ro.proximal(ro.sgd(0.1), case.make(0.3))
+    w, _ = jax.jit(tx.step)(g, tx.init(z), z)
+    np.testing.assert_allclose(w, jitted(case, "prox")(0.3, z - 0.1 * g, 10.0), rtol=1e-12)
+
+
+@over(lambda case: case.smooth and case.name != "l0")  # which is refused there
+def test_in_the_loss_and_in_the_gradient_it_is_its_slope(case):
+    z, _ = point(case, 12)
+    slope = jitted(case, "grad")(0.3, z)
+    tx = ro.coupled(case.make(0.3))
+    np.testing.assert_allclose(tx.update(z, tx.init(z), z)[0], z + slope, rtol=1e-12)
+    loss = ro.penalize(lambda w: jnp.sum(jnp.sin(w)), case.make(0.3))
+    np.testing.assert_allclose(jax.grad(loss)(z), jnp.cos(z) + slope, rtol=1e-10, atol=1e-12)
+
+
+@cases
+def test_it_prints_compares_and_restricts(case):
+    assert case.make(0.5) == case.make(0.5)
+    assert repr(case.make(0.5)) == repr(case.make(0.5))
+    assert case.make(0.5) != case.make(0.5).on(ro.select("w"))
+    z, metric = point(case, 13)
+    tree = {"w": z, "b": z}
+    there = case.make(0.5).on(ro.select("w")).prox(tree, {"w": metric, "b": metric})
+    np.testing.assert_array_equal(there["b"], z)
+    np.testing.assert_allclose(there["w"], case.make(0.5).prox(z, metric), rtol=1e-12)

@@ -149,9 +149,9 @@ def test_accumulation_and_masks_and_groups_of_a_partition():
         ),
         every_k=2,
     )
-    state, seen = tx.init(params), []
+    state, seen, update = tx.init(params), [], jax.jit(tx.update)
     for _ in range(40):
-        updates, state = tx.update(grads(params), state, params)
+        updates, state = update(grads(params), state, params)
         params = ro.apply_updates(params, updates)
         seen.append(params)
     alone = run(ro.proximal(ro.adam(RATE), ro.l1(LAMBDA)), 20)

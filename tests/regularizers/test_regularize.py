@@ -197,7 +197,8 @@ def test_hyperparameters_are_kept():
     partition = ro.partition({"k": adam, "b": momentum}, LABELS)
     assert ro.regularize(partition, R, "coupled").hyperparams["param_labels"] is LABELS
     accumulate = ro.regularize(ro.accumulate(adam, 2, use_grad_mean=False), R, "coupled")
-    assert accumulate.hyperparams == {"every_k": 2, "use_grad_mean": False}
+    given = {"every_k": 2, "use_grad_mean": False, "accumulator_dtype": jnp.float32}
+    assert accumulate.hyperparams == {**given, "should_skip_update_fn": None}
 
 
 # --- what the steps are -------------------------------------------------------------------
@@ -370,3 +371,32 @@ def test_not_a_transformation():
 def test_what_has_no_gradient(how):
     with pytest.raises(ValueError, match="use proximal"):
         ro.regularize(adam, ro.nonnegative(), how)
+
+
+def test_decay_stands_before_a_plateau_whose_factor_it_gets():
+    plateau = ro.reduce_on_plateau(factor=0.5, patience=1)
+    for tx in (
+        ro.chain(ro.scale_by_adam(), plateau, ro.scale_by_learning_rate(0.1)),
+        ro.chain(ro.scale_by_adam(), ro.scale_by_learning_rate(0.1), plateau),
+        ro.chain(ro.adam(0.1), plateau),
+    ):
+        decayed = ro.regularize(tx, R, "decoupled")
+        order = [part.tx.name for part in ro.walk(decayed) if not part.tx.parts]
+        assert order.index("decoupled") == order.index("scale_by_adam") + 1
+
+
+def test_a_plateau_alone_sets_no_step_size():
+    with pytest.raises(ValueError, match="no learning rate"):
+        ro.regularize(ro.chain(ro.scale_by_adam(), ro.reduce_on_plateau()), R, "decoupled")
+
+
+def test_decay_that_joins_after_a_moment_gets_the_factor_of_a_later_plateau_once():
+    tx = ro.chain(ro.scale(-0.1), ro.trace(0.9), ro.reduce_on_plateau())
+    decayed = ro.regularize(tx, R, "decoupled")
+    assert [part.name for part in decayed.parts] == [
+        "scale", "trace", "decoupled", "reduce_on_plateau",
+    ]  # fmt: skip
+    w = {"w": jnp.array(2.0)}
+    zero = jax.tree.map(jnp.zeros_like, w)
+    updates, _ = decayed.update(zero, decayed.init(w), w, value=1.0)
+    assert float(updates["w"]) == pytest.approx(-0.1 * 0.3 * 2.0)

@@ -190,12 +190,7 @@ CASES = {
         (400, 600, 1000),
         4e-7,
     ),
-    "power 0": (
-        ro.polynomial_schedule(0.5, 0.1, 0, 10),
-        polynomial(0.5, 0.1, 0, 10),
-        (10,),
-        4e-7,
-    ),
+    "power 0": (ro.polynomial_schedule(0.5, 0.1, 0, 10), polynomial(0.5, 0.1, 0, 10), (10,), 4e-7),
     "warmup": (ro.linear_warmup(0.1, 500), polynomial(0.0, 0.1, 1, 500), (500,), 4e-7),
     "warmup from a value": (
         ro.linear_warmup(0.1, 500, 0.01),
@@ -301,7 +296,7 @@ CASES = {
         4e-7,
     ),
     "warmup by share, to an end": (
-        ro.warmup_cosine_decay_schedule(0.01, 0.3, 0.05, 10**6, end_value=0.03, exponent=1.5),
+        ro.warmup_cosine_decay_schedule(0.01, 0.3, None, 10**6, 0.03, 1.5, warmup_fraction=0.05),
         warmup_cosine(0.01, 0.3, 50_000, 10**6, 0.03, 1.5),
         (50_000, 10**6),
         5e-7,
@@ -344,7 +339,7 @@ CASES = {
     ),
     **{
         f"warmup, stable, {cooldown}": (
-            ro.warmup_stable_decay_schedule(0.0, 0.3, 50, 10**6, 0.1, 0.01, cooldown),
+            ro.warmup_stable_decay_schedule(0.0, 0.3, 50, 10**6, 100_000, 0.01, cooldown),
             lambda t, weight=weight: (
                 polynomial(0.0, 0.3, 1, 50)(t)
                 if t < 50
@@ -385,12 +380,7 @@ CASES = {
         (LAST // 2 + 2,),
         5e-7,
     ),
-    "triangles": (
-        ro.cyclic(0.01, 0.1, 70, 30),
-        triangles(0.01, 0.1, 70, 30),
-        (70, 100, 170),
-        5e-7,
-    ),
+    "triangles": (ro.cyclic(0.01, 0.1, 70, 30), triangles(0.01, 0.1, 70, 30), (70, 100, 170), 5e-7),
     "triangles, half as high each": (
         ro.cyclic(0.0, 0.1, BILLION // 16, mode="triangular2"),
         triangles(0.0, 0.1, BILLION // 16, BILLION // 16, lambda n, t: D(2) ** -n),
@@ -404,6 +394,16 @@ CASES = {
         1e-6,
     ),
 }
+
+
+# A compiler that knows the length multiplies by its reciprocal, and may fold π/2 into that,
+# where the eager program divides: an ulp and a half of the angle, which sin² doubles, beside
+# an ulp for each of the sine, its square and the factor. Measured on JAX 0.10 and 0.12, over
+# all counts of "cosine" and some of the others: at most 4.
+ANOTHER_PROGRAM = 6 * float(np.finfo(np.float32).eps)
+
+
+MANY = 64  # as many for every schedule, whose operations are then compiled once for all
 
 
 def counts_of(boundaries):
@@ -430,14 +430,16 @@ def test_float32_under_jit(name):
 
     # One call on Python integers, one on a vector, eagerly or not: the same values.
     for value, t in list(zip(values, counts, strict=True))[::3]:
-        np.testing.assert_allclose(schedule(t), value, rtol=3e-7, atol=tiny)
+        np.testing.assert_allclose(schedule(t), value, rtol=ANOTHER_PROGRAM, atol=tiny)
     if name != "constant":
-        vector = jnp.asarray(counts, jnp.int32)
-        assert schedule(vector).shape == vector.shape
-        assert schedule(vector).dtype == jnp.float32
-        np.testing.assert_allclose(schedule(vector), values, rtol=3e-7, atol=tiny)
+        vector = jnp.asarray(np.resize(counts, MANY), jnp.int32)
+        found = schedule(vector)
+        assert found.shape == vector.shape
+        assert found.dtype == jnp.float32
+        values = np.resize(np.asarray(values), MANY)
+        np.testing.assert_allclose(found, values, rtol=ANOTHER_PROGRAM, atol=tiny)
         matrix = schedule(jnp.stack([vector, vector]))
-        np.testing.assert_array_equal(matrix[1], schedule(vector))
+        np.testing.assert_array_equal(matrix[1], found)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -481,7 +483,7 @@ AS_OPTAX = [
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.9, 20, 90, 0.05, 2.0), {}),
     ("warmup_cosine_decay_schedule", (0.1, 0.0, 20, 90), {}),
-    ("warmup_cosine_decay_schedule", (0.1, 0.9, 2.5, 90.5), {}),
+    ("warmup_cosine_decay_schedule", (0.1, 0.9, 2.0, 90.5), {}),
     ("sgdr_schedule", (SGDR,), {}),
     ("piecewise_interpolate_schedule", ("linear", 0.5, {20: 0.1, 10: 3.0}), {}),
     ("piecewise_interpolate_schedule", ("cosine", 0.5, {0: 0.1, 50: 3.0, 120: 0.0}), {}),
@@ -505,7 +507,7 @@ def test_equals_optax(name, args, kwargs):
         theirs = getattr(optax, name)(*args, **kwargs)
         values = [float(ours(int(t))) for t in counts]
         with jax.numpy_dtype_promotion("standard"):
-            expected = [float(theirs(int(t))) for t in counts]
+            expected = jax.vmap(theirs)(counts)
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
 
 
@@ -536,11 +538,7 @@ def cyclic(schedulers, optimizer, **keywords):
 
 
 TORCH = {
-    "StepLR": (
-        ro.step_decay(0.4, 13, 0.3),
-        100,
-        lambda s, o: s.StepLR(o, step_size=13, gamma=0.3),
-    ),
+    "StepLR": (ro.step_decay(0.4, 13, 0.3), 100, lambda s, o: s.StepLR(o, step_size=13, gamma=0.3)),
     "CosineAnnealingLR": (
         ro.cosine_decay_schedule(0.4, 80, alpha=0.01 / 0.4),
         81,
@@ -636,7 +634,7 @@ def test_equals_pytorch(name):
     schedule, steps, make = TORCH[name]
     expected = torch_rates(steps, make)
     with jax.enable_x64(True):
-        values = schedule(jnp.arange(steps))
+        values = jax.jit(schedule)(jnp.arange(steps))
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-15)
 
 
@@ -677,11 +675,7 @@ def test_cosine_never_rises_and_ends_on_its_share(start, T, alpha):
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    every=st.integers(1, 10**8),
-    factor=st.floats(0.015625, 1.0, width=32),
-    n=st.integers(1, 20),
-)
+@given(every=st.integers(1, 10**8), factor=st.floats(0.015625, 1.0, width=32), n=st.integers(1, 20))
 def test_step_decay_drops_by_its_factor_at_each_boundary_only(every, factor, n):
     before, on, after = at(
         ro.step_decay(2.0, every, factor), [n * every - 1, n * every, (n + 1) * every - 1]
@@ -721,7 +715,7 @@ def test_restarts_jump_to_the_next_peak(T, m, n, q):
 
 def test_warmup_by_share_equals_warmup_by_steps():
     t = jnp.arange(1200)
-    by_share = ro.warmup_cosine_decay_schedule(0.0, 1.0, 0.05, 1000)
+    by_share = ro.warmup_cosine_decay_schedule(0.0, 1.0, decay_steps=1000, warmup_fraction=0.05)
     by_steps = ro.warmup_cosine_decay_schedule(0.0, 1.0, 50, 1000)
     one_step = ro.warmup_cosine_decay_schedule(0.0, 1.0, 1, 1000)
     np.testing.assert_array_equal(by_share(t), by_steps(t))
@@ -731,8 +725,8 @@ def test_warmup_by_share_equals_warmup_by_steps():
 
 def test_a_number_of_steps_need_not_be_whole():
     assert float(ro.step_decay(1.0, 2.5, 0.5)(7)) == 0.25
-    stable = ro.warmup_stable_decay_schedule(0.0, 1.0, 2.5, 10, 2.5, cooldown="linear")
-    np.testing.assert_allclose([stable(t) for t in (2, 3, 7, 8)], [0.8, 1.0, 1.0, 0.8], rtol=1e-6)
+    cosine = ro.cosine_decay_schedule(1.0, 2.5)
+    np.testing.assert_allclose([cosine(t) for t in (0, 3)], [1.0, 0.0], atol=1e-6)
 
 
 def test_whole_numbers_of_steps_are_exact_as_floats_too():
@@ -784,7 +778,7 @@ def test_hyperparameters_may_be_traced():
             ro.polynomial_schedule(peak, rate, peak, 100)(count),
             ro.piecewise_interpolate_schedule("cosine", peak, {20: 2.0})(count),
             ro.cosine_onecycle_schedule(50, peak)(count),
-            ro.warmup_stable_decay_schedule(0.0, peak, 5, 100, 0.5, rate)(count),
+            ro.warmup_stable_decay_schedule(0.0, peak, 5, 100, 50, rate)(count),
             ro.inverse_sqrt_schedule(peak, 5)(count),
             ro.cosine_annealing(peak, 10, rate)(count),
             ro.one_cycle(peak, 50)(count),
@@ -802,7 +796,7 @@ def test_hyperparameters_may_be_traced():
             ro.polynomial_schedule(0.5, 0.25, 0.5, 100)(t),
             ro.piecewise_interpolate_schedule("cosine", 0.5, {20: 2.0})(t),
             ro.cosine_onecycle_schedule(50, 0.5)(t),
-            ro.warmup_stable_decay_schedule(0.0, 0.5, 5, 100, 0.5, 0.25)(t),
+            ro.warmup_stable_decay_schedule(0.0, 0.5, 5, 100, 50, 0.25)(t),
             ro.inverse_sqrt_schedule(0.5, 5)(t),
             ro.cosine_annealing(0.5, 10, 0.25)(t),
             ro.one_cycle(0.5, 50)(t),
@@ -849,7 +843,7 @@ WRONG = [
     (lambda: ro.warmup_exponential_decay_schedule(0.0, 1.0, -1, 10, 0.5), "warmup_steps"),
     (lambda: ro.warmup_exponential_decay_schedule(0.0, 1.0, 1, -1, 0.5), "transition_steps"),
     (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 10, 0), "total_steps"),
-    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, -0.5, 10), "warmup_steps"),
+    (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, -5, 10), "warmup_steps"),
     (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 60, 100, 41), "decay_steps"),
     (lambda: ro.warmup_stable_decay_schedule(0.0, 1.0, 6, 10, 2, 0.0, "exp"), "cooldown"),
     (lambda: ro.inverse_sqrt_schedule(1.0, -1), "warmup_steps"),

@@ -123,7 +123,8 @@ def test_fista_along_a_path(name):
     def fit(regularizer, start):
         return ro.fista(p.loss, regularizer, start, tol=1e-11, max_iter=20_000).params
 
-    solve = jax.jit(lambda s: ro.path(fit, p.regularizer(1.0), s, jnp.zeros(p.features.shape[1])))
+    start = jnp.zeros(p.features.shape[1])
+    solve = jax.jit(lambda s: ro.regularization_path(fit, p.regularizer(1.0), s, start))
     coefficients = solve(p.strengths())
     assert_matches(name, coefficients, 1e-6)
     support = np.asarray(coefficients) != 0
@@ -177,6 +178,6 @@ def test_vmap_over_strengths_equals_the_path():
 
     start = jnp.zeros(p.features.shape[1])
     strengths = jnp.asarray(p.strengths())
-    along = ro.path(fit, ro.l1(1.0), strengths, start)
+    along = ro.regularization_path(fit, ro.l1(1.0), strengths, start)
     apart = jax.vmap(lambda s: fit(s * ro.l1(1.0), start))(strengths)
     np.testing.assert_allclose(along, apart, atol=1e-8)

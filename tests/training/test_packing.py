@@ -117,7 +117,7 @@ def test_pack_and_unpack_are_inverse_and_keep_dtypes_apart():
     packed = ro.pack(params)
     jax.tree.map(np.testing.assert_array_equal, packed.unpack(), params)
     assert set(packed.layout.names) == {"float32", "bfloat16"}
-    kept = [slot.path for slot in packed.layout.slots if slot.buffer is None]
+    kept = [slot.path for slot in packed.layout.members if slot.buffer is None]
     assert kept == ["count", "frozen", "large"]
 
 
@@ -203,8 +203,22 @@ def test_sharded_arrays_are_left_alone():
     split = jax.device_put(jnp.ones(16), NamedSharding(mesh, PartitionSpec("data")))
     whole = jax.device_put(jnp.ones(16), NamedSharding(mesh, PartitionSpec()))
     packed = ro.pack({"split": split, "whole": whole, "other": whole + 1})
-    assert [slot.path for slot in packed.layout.slots if slot.buffer is None] == ["split"]
+    assert [slot.path for slot in packed.layout.members if slot.buffer is None] == ["split"]
     assert packed.kept[0].sharding == split.sharding
+
+
+def test_numpy_arrays_and_tracers_are_packed():
+    params = {"a": np.ones(3, np.float32), "b": np.ones(2, np.float32)}
+    assert not ro.pack(params).kept
+    packed = jax.jit(ro.pack)(params)
+    assert (len(packed.buffers), packed.kept) == (1, ())
+
+
+def test_a_state_of_optax_is_not_packed():
+    tx = optax.adam(1e-3)
+    said = r"^train_step: optax\.chain is not elementwise: .* Use pack=False\.$"
+    with pytest.raises(ValueError, match=said):
+        ro.TrainState.create(parameters(), tx).pack(tx)
 
 
 def test_many_arrays_compile_as_one():
@@ -213,3 +227,35 @@ def test_many_arrays_compile_as_one():
     packed = ro.pack(params)
     text = jax.jit(tx.step).lower(packed, tx.init(packed), packed).as_text()
     assert text.count("sqrt") < 10
+
+
+def normalised(updates, params):
+    return jax.tree.map(lambda g: g / jnp.linalg.norm(g), updates)
+
+
+ACROSS = {
+    "stateless": ro.stateless(normalised),
+    "coupled": ro.coupled(ro.group_lasso(1.0)),
+    "decoupled": ro.decoupled(ro.group_lasso(1.0)),
+    "proximal": ro.proximal(ro.sgd(0.1), ro.group_lasso(0.1)),
+    "constant_norm": ro.constant_norm(ro.sgd(0.1)),
+    "cautious": ro.cautious(ro.sgd(0.1)),
+    "clip_by_block_rms": ro.clip_by_block_rms(1.0),
+    "scale_by_muon": ro.scale_by_muon(),
+    "optax.chain": optax.adam(0.1),
+}
+
+
+@pytest.mark.parametrize("name", ACROSS)
+@pytest.mark.parametrize("around", [lambda tx: tx, lambda tx: ro.accumulate(ro.chain(tx), 2)])
+def test_what_works_across_elements_refuses_buffers_of_the_public_pack(name, around):
+    tx = ro.chain(around(ACROSS[name]))
+    with pytest.raises(ValueError, match=f"{name} is not elementwise"):
+        tx.init(ro.pack({"a": jnp.ones(2), "b": jnp.ones(3)}))
+
+
+def test_what_works_across_elements_takes_what_is_kept_beside_the_buffers():
+    packed = ro.pack({"a": jnp.ones(2), "big": jnp.ones((3, 3))}, max_size=4)
+    tx = ro.masked(ro.scale_by_muon(), lambda tree: jax.tree.map(lambda x: x.ndim == 2, tree))
+    updates, _ = tx.update(packed, tx.init(packed), packed)
+    assert updates.unpack()["big"].shape == (3, 3)

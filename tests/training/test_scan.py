@@ -1,5 +1,7 @@
 """``jax.lax.scan`` over steps is the loop over steps."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 import regopt_jax as ro
 from tests.laws.runs import close, ulps
 from tests.training.network import CHAINS, PARAMS, halves, loss
+from tests.versions import explicit_axes
 
 STEPS = 6
 STACKED = jax.tree.map(lambda *xs: np.stack(xs), *halves(STEPS))
@@ -22,7 +25,7 @@ def looped(step, state):
     return state, jax.tree.map(lambda *xs: jnp.stack(xs), *history)
 
 
-@jax.jit(static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0)
 def scanned(step, state, batches=STACKED):
     return jax.lax.scan(lambda state, batch: step(state, *batch), state, batches)
 
@@ -51,6 +54,7 @@ def test_two_halves_are_the_whole():
     close(end, scanned(step, state)[0], ulps(64))
 
 
+@explicit_axes
 def test_on_eight_devices_where_arrays_carry_their_layout():
     """With explicit axes a scan refuses a state whose layout changes from step to step."""
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))

@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import regopt_jax as ro
 from tests.laws.runs import close, ulps
+from tests.versions import explicit_axes
 
 MESH = jax.make_mesh((8,), ("x",), axis_types=(AxisType.Explicit,))
 SPECS = {"rows": P("x", None), "columns": P(None, "x")}
@@ -45,6 +46,7 @@ def followed(tx, place):
     return params
 
 
+@explicit_axes
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
 def test_the_whole_array_counts_and_the_layout_stays(name):
     tx = TRANSFORMATIONS[name]()
@@ -52,3 +54,11 @@ def test_the_whole_array_counts_and_the_layout_stays(name):
     whole = followed(tx, lambda tree: jax.tree.map(jnp.asarray, tree))
     close(result, whole, ulps(64))
     assert {key: jax.typeof(x).sharding.spec for key, x in result.items()} == SPECS
+
+
+@pytest.mark.parametrize("name", ["muon", "flatten", "nuclear norm"])
+def test_an_older_jax_is_told_what_is_missing(name, monkeypatch):
+    jax.clear_caches()  # what an earlier test compiled would not ask again
+    monkeypatch.delattr(jax.sharding, "reshard", raising=False)
+    with pytest.raises(NotImplementedError, match=r"explicit axes need jax >= 0\.7\.0"):
+        followed(TRANSFORMATIONS[name](), placed)

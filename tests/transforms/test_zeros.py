@@ -7,8 +7,12 @@ import pytest
 import regopt_jax as ro
 
 DIVIDING = {
+    "momo": ro.momo(),
+    "momo_adam": ro.momo_adam(eps=0.0),
     "normalize": ro.normalize(),
     "clip_by_global_norm": ro.clip_by_global_norm(0.0),
+    "cocob": ro.cocob(eps=0.0),
+    "dadapt_adamw": ro.dadapt_adamw(eps=0.0),
     "madgrad": ro.madgrad(0.1, eps=0.0),
     "prodigy": ro.prodigy(),
     "scale_by_polyak": ro.chain(ro.scale_by_polyak(), ro.scale(-1.0)),

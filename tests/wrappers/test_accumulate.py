@@ -289,3 +289,42 @@ def test_a_wrong_tree_or_shape_is_named():
         tx.update({"v": jnp.zeros(2)}, state)
     with pytest.raises(ValueError, match=r"'w' has shape \(3,\), its accumulated gradient \(2,\)"):
         tx.update({"w": jnp.zeros(3)}, state)
+
+
+HOLDING = {
+    "masked": lambda gate: ro.masked(gate, ro.select("w")),
+    "partition": lambda gate: ro.partition({"g": gate, "s": ro.sgd(1.0)}, {"w": "g", "b": "s"}),
+    "selective_transform": lambda gate: ro.selective_transform(
+        gate, freeze_mask={"w": False, "b": True}
+    ),
+    "chain": lambda gate: ro.chain(ro.clip(1.0), gate),
+    "flatten": ro.flatten,
+    "split_real_and_imaginary": ro.split_real_and_imaginary,
+    "cautious": lambda gate: ro.cautious(gate, descent=True),
+    "conditionally_transform": lambda gate: ro.conditionally_transform(gate, lambda step: True),
+    "conditionally_mask": lambda gate: ro.conditionally_mask(gate, lambda step: True),
+    "apply_if_finite": ro.apply_if_finite,
+    "inject_hyperparams": lambda gate: ro.inject_hyperparams(lambda rate: gate)(0.5),
+    "stored": lambda gate: ro.stored(gate, lambda x: x, lambda kept, dtype: kept),
+    "regularize": lambda gate: ro.regularize(gate, ro.l1(0.1), "proximal"),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_what_contains_a_gate_leaves_parameters_untouched_on_held_steps(name):
+    """Adding a zero would turn -0.0 into 0.0."""
+    tx = HOLDING[name](ro.accumulate(ro.sgd(1.0), 2))
+    params = {"w": jnp.array([1.0, -0.0]), "b": jnp.array([2.0])}
+    grads = {"w": jnp.array([1.0, 1.0]), "b": jnp.array([1.0])}
+    new, state = tx.step(grads, tx.init(params), params)
+    assert np.signbit(new["w"]).tolist() == [False, True]
+    assert float(new["w"][0]) == 1.0
+    moved, _ = tx.step(grads, state, new)
+    assert float(moved["w"][0]) < 1.0
+
+
+def test_schedule_free_leaves_its_iterate_untouched_on_held_steps():
+    tx = ro.schedule_free(ro.accumulate(ro.sgd(1.0), 2), 1.0)
+    params = {"w": jnp.array([1.0, -0.0])}
+    _, state = tx.step(params, tx.init(params), params)
+    assert np.signbit(state.z["w"]).tolist() == [False, True]

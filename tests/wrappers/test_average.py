@@ -81,10 +81,10 @@ def test_the_weights_of_a_debiased_average_in_float32(decay):
     assert float(state.params_ema) == pytest.approx(weights @ path / weights.sum(), abs=1e-6)
 
 
-def test_a_wider_average_of_bfloat16_parameters():
-    """In bfloat16 a step of 0.001 of the distance would be lost."""
+def test_an_average_of_bfloat16_parameters_is_float32_unless_it_is_asked_for_narrower():
+    """In bfloat16 a step of 0.001 of the distance is lost."""
     w = jnp.array([1.0], jnp.bfloat16)
-    for dtype, moves in ((None, False), (jnp.float32, True)):
+    for dtype, moves in ((None, True), (jnp.float32, True), (jnp.bfloat16, False)):
         tx = ro.params_ema(0.999, debias=False, accumulator_dtype=dtype)
         state = tx.init(w)
         for _ in range(10):

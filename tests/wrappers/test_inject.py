@@ -168,7 +168,7 @@ def test_a_number_that_is_needed_is_named():
     tx = ro.inject_hyperparams(make, static_args="times")(0.1, 3)
     close(tx.update(GRADS, tx.init(PARAMS))[0], jax.tree.map(lambda g: -0.8 * g, GRADS))
     tx = ro.inject_hyperparams(ro.recommended)(100)
-    with pytest.raises(TypeError, match=r"recommended needs the numbers of \['warmup'\]"):
+    with pytest.raises(TypeError, match=r"recommended needs the numbers of \['warmup_fraction'\]"):
         tx.update(MATRIX, tx.init(MATRIX), MATRIX)
 
 

@@ -64,7 +64,8 @@ def test_regularised_on_the_fast_steps():
         "coupled", "scale_by_adam", "scale_by_learning_rate",
     ]  # fmt: skip
     inside = ro.lookahead(ro.regularize(ro.adam(0.1), ro.l2(0.1), "coupled"), 3, 0.5)
-    assert repr(tx) == repr(inside)
+    assert tx.name == inside.name
+    assert ro.describe(tx, PARAMS).columns == ro.describe(inside, PARAMS).columns
 
 
 @pytest.mark.parametrize("run", ["update", "step"])
@@ -94,3 +95,55 @@ def test_what_stands_before_it_takes_gradients_of_the_fast_parameters(chain):
     tx = chain(ro.clip(0.5), ro.lookahead(ro.sgd(1.0), 2, 0.5))
     updates, _ = tx.update(fast, tx.init(params), params)
     assert updates.fast["w"].tolist() == [-0.5, 0.5]
+
+
+BEFORE = {
+    "coupled": ro.coupled(ro.l2(0.1)),
+    "add_decayed_weights": ro.add_decayed_weights(0.1),
+    "masked": ro.masked(ro.clip(0.5), ro.select("w")),
+    "masked decay": ro.add_decayed_weights(0.1, mask=ro.select("w")),
+    "partition": ro.partition({"all": ro.scale(0.5)}, "all"),
+    "params_ema": ro.params_ema(0.9),
+    "flatten": ro.flatten(ro.scale_by_adam()),
+    "a moment": ro.trace(0.9),
+    "a trust ratio": ro.scale_by_trust_ratio(),
+}
+
+
+@pytest.mark.parametrize("paired", [False, True], ids=["fast", "pairs"])
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_stands_before_it_sees_the_fast_parameters(name, paired):
+    """The same steps as with it inside, up to the first slow step."""
+    tx = ro.chain(BEFORE[name], ro.lookahead(ro.sgd(0.1), 5, 0.5))
+    plain = ro.chain(BEFORE[name], ro.sgd(0.1))
+    pair, alone = PARAMS, PARAMS.fast
+    state, other = tx.init(pair), plain.init(alone)
+    update, step, plain_update = map(jax.jit, (tx.update, tx.step, plain.update))
+    slow = jax.tree.map(jnp.zeros_like, GRADS)
+    grads = ro.LookaheadParams(fast=GRADS, slow=slow) if paired else GRADS
+    for run in ("update", "step", "update"):
+        if run == "update":
+            updates, state = update(grads, state, pair)
+            pair = ro.apply_updates(pair, updates)
+        else:
+            pair, state = step(grads, state, pair)
+        updates, other = plain_update(GRADS, other, alone)
+        alone = ro.apply_updates(alone, updates)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), pair.fast, alone)
+
+
+@pytest.mark.parametrize("run", ["update", "step"])
+def test_accumulation_around_it(run):
+    around = ro.accumulate(ro.lookahead(ro.sgd(0.1), 2, 0.5), 2)
+    inside = ro.lookahead(ro.accumulate(ro.sgd(0.1), 2), 4, 0.5)
+    ends = []
+    for tx in (around, inside):
+        params, state, take = PARAMS, tx.init(PARAMS), jax.jit(getattr(tx, run))
+        for _ in range(8):
+            if run == "step":
+                params, state = take(GRADS, state, params)
+            else:
+                updates, state = take(GRADS, state, params)
+                params = ro.apply_updates(params, updates)
+        ends.append(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), *ends)

@@ -36,22 +36,21 @@ def test_scales_and_states_are_those_of_optax(setting, losses):
 
     with jax.numpy_dtype_promotion("standard"):
         theirs = run(optax.contrib.reduce_on_plateau(**setting))
-    ours = run(ro.reduce_on_plateau(**setting))
+    ours = run(ro.reduce_on_plateau(**setting, signed_margin=True))
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), ours, theirs)
 
 
+@pytest.mark.parametrize("eps", [0.0, 0.06])
 @pytest.mark.parametrize("cooldown", [0, 3])
 @pytest.mark.parametrize("patience", range(4))
 @pytest.mark.parametrize("losses", LOSSES.values(), ids=LOSSES.keys())
-def test_one_more_patience_is_pytorchs(losses, patience, cooldown):
+def test_one_more_patience_is_pytorchs(losses, patience, cooldown, eps):
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    settings = {"factor": 0.5, "cooldown": cooldown}
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, patience=patience, eps=0, **settings
-    )
-    tx = ro.reduce_on_plateau(patience=patience + 1, **settings)
+    settings = {"factor": 0.5, "cooldown": cooldown, "eps": eps}
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=patience, **settings)
+    tx = ro.reduce_on_plateau(patience=patience + 1, **settings, signed_margin=True)
     state = tx.init(W)
     for loss in losses:
         scheduler.step(float(loss))
@@ -59,14 +58,34 @@ def test_one_more_patience_is_pytorchs(losses, patience, cooldown):
         assert float(state.scale) == scheduler.get_last_lr()[0]
 
 
+def scales(tx, values):
+    state, seen = tx.init(W), []
+    for value in values:
+        _, state = tx.update(W, state, W, value=value)
+        seen.append(float(state.scale))
+    return seen
+
+
+@pytest.mark.parametrize("level", [-1.0, -1e6, -1e-6, 0.0, 1.0])
+@pytest.mark.parametrize("tolerance", [{"rtol": 1e-3}, {"rtol": 1.0}, {"rtol": 0.0, "atol": 1e-9}])
+def test_a_value_that_stays_anywhere_reduces(level, tolerance):
+    """Such as a log-likelihood; Optax and PyTorch take every value below zero for a better one."""
+    tx = ro.reduce_on_plateau(patience=2, factor=0.5, **tolerance)
+    assert scales(tx, [level] * 5) == [1.0, 1.0, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_relative_margin_is_a_part_of_the_size(sign):
+    tx = ro.reduce_on_plateau(patience=1, factor=0.5, rtol=0.125)
+    better, no_better = 1 - sign * 0.126, 1 - sign * 0.124
+    assert scales(tx, [sign, sign * better]) == [1.0, 1.0]
+    assert scales(tx, [sign, sign * no_better]) == [1.0, 0.5]
+
+
 def test_without_patience_every_mean_that_is_no_better_reduces():
     """Optax reduces at every mean that is better, and never on a plateau."""
     tx = ro.reduce_on_plateau(patience=0, factor=0.5)
-    state, scales = tx.init(W), []
-    for value in (3.0, 2.0, 2.0, 1.0, 4.0):
-        _, state = tx.update(W, state, W, value=value)
-        scales.append(float(state.scale))
-    assert scales == [1.0, 1.0, 0.5, 0.5, 0.25]
+    assert scales(tx, (3.0, 2.0, 2.0, 1.0, 4.0)) == [1.0, 1.0, 0.5, 0.5, 0.25]
 
 
 def test_each_setting_reduces_somewhere():

@@ -7,15 +7,7 @@ import jax.numpy as jnp
 
 import regopt_jax as ro
 from regopt_jax.demo.experiments.effects import ratio_of_percentiles
-from regopt_jax.demo.experiments.fit import (
-    KERNELS,
-    Fit,
-    Task,
-    fit,
-    kernels,
-    record,
-    replay,
-)
+from regopt_jax.demo.experiments.fit import KERNELS, Fit, Task, fit, kernels, record, replay
 from regopt_jax.regularizers.regularize import Placement
 
 HOW: dict[str, Placement] = {"adam + L2": "coupled", "adamw": "decoupled"}

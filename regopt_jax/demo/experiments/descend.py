@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from regopt_jax._trees import ArrayLike
+from regopt_jax._core import ArrayLike
 
 Loss = Callable[[jax.Array], jax.Array]
 

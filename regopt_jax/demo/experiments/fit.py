@@ -13,8 +13,7 @@ import numpy as np
 import optax
 
 import regopt_jax as ro
-from regopt_jax._hyperparams import Schedule
-from regopt_jax._trees import ArrayLike, PyTree
+from regopt_jax._core import ArrayLike, PyTree, Schedule
 from regopt_jax.demo.data import CLASSES, load
 
 WIDTH = 32

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 import regopt_jax as ro
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree
 from regopt_jax.demo.experiments.descend import steps_until
 from regopt_jax.demo.experiments.fit import KERNELS, Make, Task, fit, kernels, loss_fn, part
 
@@ -222,6 +222,6 @@ def coefficients(count: int = 60) -> Coefficients:
         def solve(regularizer: ro.Regularizer, start: jax.Array) -> jax.Array:
             return ro.fista(loss, regularizer, start, max_iter=3000).params
 
-        return ro.path(solve, unit, strengths, jnp.zeros(x.shape[1]))
+        return ro.regularization_path(solve, unit, strengths, jnp.zeros(x.shape[1]))
 
     return Coefficients(list(data.feature_names), strengths, along(ro.l1(1.0)), along(ro.l2(1.0)))

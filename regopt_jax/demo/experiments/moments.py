@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree
 from regopt_jax.demo.experiments.effects import ratio_of_percentiles
 from regopt_jax.demo.experiments.fit import Fit, Make, Task, fit, kernels, record, replay
 

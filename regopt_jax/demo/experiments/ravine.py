@@ -149,11 +149,7 @@ def convergence(
             curvatures = k ** -jnp.linspace(0.0, 1.0, dimensions)
             far = 1e-3 * jnp.linalg.norm(start)
             return steps_until(
-                make(k),
-                quadratic(curvatures),
-                start,
-                lambda w: jnp.linalg.norm(w) <= far,
-                limit,
+                make(k), quadratic(curvatures), start, lambda w: jnp.linalg.norm(w) <= far, limit
             )
 
         return jax.jit(jax.vmap(jax.vmap(run, in_axes=(0, None)), in_axes=(None, 0)))

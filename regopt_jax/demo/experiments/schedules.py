@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from regopt_jax._hyperparams import Schedule
+from regopt_jax._core import Schedule
 from regopt_jax.demo.experiments.fit import (
     KERNELS,
     Fit,
@@ -31,9 +31,11 @@ def shapes(peak: float, steps: int) -> dict[str, Schedule]:
         "step": ro.step_decay(peak, every_steps=-(-steps // 3)),
         "cosine": ro.cosine_decay_schedule(peak, steps),
         "restarts": ro.cosine_restarts(peak, -(-steps // 7), t_mul=2),
-        "warmup-cosine": ro.warmup_cosine_decay_schedule(0.0, peak, 0.05, steps),
+        "warmup-cosine": ro.warmup_cosine_decay_schedule(
+            0.0, peak, decay_steps=steps, warmup_fraction=0.05
+        ),
         "one-cycle": ro.cosine_onecycle_schedule(steps, peak),
-        "wsd": ro.warmup_stable_decay_schedule(0.0, peak, 0.05, steps),
+        "wsd": ro.warmup_stable_decay_schedule(0.0, peak, total_steps=steps, warmup_fraction=0.05),
     }
 
 

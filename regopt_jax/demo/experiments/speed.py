@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax._core import adopt
-from regopt_jax._trees import PyTree
+from regopt_jax._core import PyTree, as_transformation
 from regopt_jax.training.compile import compiler_options
 
 
@@ -99,7 +98,7 @@ def updating(tx: optax.GradientTransformation, params: PyTree) -> Callable[[], A
 
 def _jitted(tx: optax.GradientTransformation, donate: bool) -> Any:
     """A step compiled as :func:`regopt_jax.train_step` compiles it."""
-    ours = adopt(tx)
+    ours = as_transformation(tx)
 
     def step(params: PyTree, state: Any, grads: PyTree) -> tuple[PyTree, Any]:
         return ours.step(grads, state, params)

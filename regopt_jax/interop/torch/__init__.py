@@ -7,7 +7,7 @@ parameters are not an argument, nor is what selects an implementation (``foreach
 those of the modulus; PyTorch takes a complex number for two real ones.
 """
 
-from regopt_jax import _names
+from regopt_jax._core import names
 from regopt_jax.interop.torch.accumulated import adadelta as adadelta, adagrad as adagrad
 from regopt_jax.interop.torch.adafactor import adafactor as adafactor
 from regopt_jax.interop.torch.adam import (
@@ -23,4 +23,4 @@ from regopt_jax.interop.torch.rprop import rprop as rprop
 from regopt_jax.interop.torch.sgd import rmsprop as rmsprop, sgd as sgd
 from regopt_jax.interop.torch.state_dict import from_torch as from_torch
 
-_names.suggest(__name__)
+names.suggest(__name__)

@@ -5,11 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._leafwise import leafwise, unit_metric
-from regopt_jax._trees import ArrayLike
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, numbers
+from regopt_jax._core.lift import leafwise, unit_metric
 from regopt_jax.regularizers.gradients import add_decayed_weights
 
 Pair = tuple[ArrayLike, ArrayLike]
@@ -18,20 +15,12 @@ NONNEGATIVE = "[0, inf)"
 
 def given(value: Any) -> bool:
     """Whether a hyperparameter asks for its part: anything but the number zero."""
-    return not _hyperparams.is_number(value, 0)
+    return not numbers.is_number(value, 0)
 
 
 def known(value: Any) -> bool:
     """Whether the numbers of a pair can be looked at here."""
     return not (isinstance(value, tuple) and any(isinstance(x, jax.core.Tracer) for x in value))
-
-
-def check(
-    who: str, lr: ScalarOrSchedule, weight_decay: ScalarOrSchedule = 0, **others: tuple[Any, str]
-) -> None:
-    """Check the learning rate, the weight decay and others, under PyTorch's names for them."""
-    ranges = {"lr": (lr, NONNEGATIVE), "weight_decay": (weight_decay, NONNEGATIVE), **others}
-    _hyperparams.check(who, **ranges)
 
 
 def gradient(

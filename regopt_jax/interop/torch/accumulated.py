@@ -4,17 +4,22 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, check, given, gradient
-from regopt_jax.transforms.adadelta import scale_by_adadelta
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.second_moment import scale_by_rss
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, value_at
+from regopt_jax._core.decorator import transformation
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, given, gradient
+from regopt_jax.transforms.scale_by_adadelta import scale_by_adadelta
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_rss import scale_by_rss
 
 
+@transformation(
+    lr=NONNEGATIVE,
+    weight_decay=NONNEGATIVE,
+    lr_decay=NONNEGATIVE,
+    eps=NONNEGATIVE,
+    initial_accumulator_value=NONNEGATIVE,
+)
 def adagrad(
     lr: ScalarOrSchedule = 1e-2,
     lr_decay: ArrayLike = 0,
@@ -45,22 +50,18 @@ def adagrad(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     -0.075
     """
-    check(
-        "adagrad", lr, weight_decay,
-        lr_decay=(lr_decay, NONNEGATIVE), eps=(eps, NONNEGATIVE),
-        initial_accumulator_value=(initial_accumulator_value, NONNEGATIVE),
-    )  # fmt: skip
 
     def decayed(count: ArrayLike) -> Any:
-        return _hyperparams.at(lr, count) / (1 + jnp.asarray(count) * lr_decay)
+        return value_at(lr, count) / (1 + jnp.asarray(count) * lr_decay)
 
     return chain(
         *gradient(weight_decay, maximize),
         scale_by_rss(initial_accumulator_value, eps, eps_in_sqrt=False),
         scale_by_learning_rate(decayed if given(lr_decay) else lr),
-    ).named("adagrad")
+    )
 
 
+@transformation(lr=NONNEGATIVE, weight_decay=NONNEGATIVE, rho="[0, 1]", eps=NONNEGATIVE)
 def adadelta(
     lr: ScalarOrSchedule = 1.0,
     rho: ArrayLike = 0.9,
@@ -86,7 +87,6 @@ def adadelta(
     >>> round(float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0]), 6)
     -1.414214
     """
-    check("adadelta", lr, weight_decay, rho=(rho, "[0, 1]"), eps=(eps, NONNEGATIVE))
     return chain(
         *gradient(weight_decay, maximize), scale_by_adadelta(rho, eps), scale_by_learning_rate(lr)
-    ).named("adadelta")
+    )

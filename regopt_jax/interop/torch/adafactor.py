@@ -7,17 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule, pair
-from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, zeros_like
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, check, decay, gradient
-from regopt_jax.transforms.factored import power_decay
-from regopt_jax.transforms.momentum import moving_average
-from regopt_jax.transforms.norms import root_mean_square
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import ScalarOrSchedule, Step, leafwise, transformation, trees, value_at
+from regopt_jax._core.numbers import check, pair
+from regopt_jax._core.protocol import GradientTransformation
+from regopt_jax._core.trees import Array, ArrayLike, PyTree, abs_sq, check_real, square_like
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, decay, gradient
+from regopt_jax.transforms.moments import moving_average
+from regopt_jax.transforms.norms import nonzero, root_mean_square
+from regopt_jax.transforms.scale_by_factored_rms import power_decay
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
 class AdafactorState(NamedTuple):
@@ -36,6 +35,7 @@ class _Now(NamedTuple):
     cap: Array
 
 
+@transformation(lr=NONNEGATIVE, weight_decay=NONNEGATIVE, beta2_decay="(-inf, 0]", d="[1, inf)")
 def adafactor(
     lr: ScalarOrSchedule = 1e-2,
     beta2_decay: ArrayLike = -0.8,
@@ -77,29 +77,26 @@ def adafactor(
     """
     least, relative = pair("adafactor", "eps", eps)
     small = (0.0 if least is None else least, relative)
-    check(
-        "adafactor", lr, weight_decay,
-        beta2_decay=(beta2_decay, "(-inf, 0]"), eps=(small, NONNEGATIVE), d=(d, "[1, inf)"),
-    )  # fmt: skip
+    check("adafactor", eps=(small, NONNEGATIVE))
 
     def init(p: Array) -> tuple[Array, Array, Array]:
-        whole = zeros_like(p)
+        whole = square_like(p)
         unused = jnp.zeros((1,), whole.dtype)
         if whole.ndim < 2:
             return unused, unused, whole
         return jnp.sum(whole, -1, keepdims=True), jnp.sum(whole, -2, keepdims=True), unused
 
     def context(step: Step) -> _Now:
-        t = jnp.asarray(step.count + 1, float)
+        t = jnp.asarray(step.count, float) + 1
         with jax.numpy_dtype_promotion("standard"):
-            rate = jnp.asarray(_hyperparams.at(lr, step.count), float)
+            rate = jnp.asarray(value_at(lr, step.count), float)
             cap = jnp.minimum(1 / (rate * jnp.sqrt(t)), 1)
             return _Now(power_decay(step.count, -jnp.asarray(beta2_decay)), cap)
 
     def update(
-        g: Array, rows: Array, columns: Array, variance: Array, p: Array, now: _Now
+        g: Array, rows: Array, columns: Array, variance: Array, p: Array, own: float, now: _Now
     ) -> tuple[Array, Array, Array, Array]:
-        tiny = jnp.finfo(g.dtype).eps if least is None else least
+        tiny = own if least is None else least
         kept = now.decay.astype(g.dtype)
         square = abs_sq(g)
         if g.ndim < 2:
@@ -107,10 +104,14 @@ def adafactor(
         else:
             rows = moving_average(_mean(square, -1), rows, kept)
             columns = moving_average(_mean(square, -2), columns, kept)
-            estimate = rows * columns / jnp.maximum(_mean(rows, -2), tiny)
-        u = g / jnp.sqrt(jnp.maximum(estimate, tiny**2))
+            estimate = rows * columns / nonzero(jnp.maximum(_mean(rows, -2), tiny))
+        u = g / jnp.sqrt(nonzero(jnp.maximum(estimate, tiny**2)))
         size = root_mean_square(p, relative) / jnp.maximum(root_mean_square(u) / d, 1)
         return (size.astype(g.dtype) * now.cap.astype(g.dtype)) * u, rows, columns, variance
+
+    def epsilons(step: Step) -> list[float | None]:
+        leaves, _ = trees.flatten(step.updates)
+        return [None if g is None else float(jnp.finfo(g.dtype).eps) for g in leaves]
 
     scale_by_factors = leafwise(
         update,
@@ -120,16 +121,17 @@ def adafactor(
         state=AdafactorState,
         init=init,
         context=context,
+        each=epsilons,
         needs_params=True,
         elementwise=False,
-        real=True,
+        check=check_real,
     )
     return chain(
         *gradient(maximize=maximize),
         scale_by_factors,
         *decay(weight_decay),
         scale_by_learning_rate(lr),
-    ).named("adafactor")
+    )
 
 
 def relaid(

@@ -1,19 +1,22 @@
 """The Adam family as PyTorch has it."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule, pair
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, Pair, check, decay, gradient
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, Pair, decay, gradient
 from regopt_jax.interop.torch.moments import scale_by_amsgrad, scale_by_nadam, scale_by_radam
-from regopt_jax.transforms.adam import scale_by_adam
-from regopt_jax.transforms.max_moment import scale_by_adamax
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_adam import scale_by_adam
+from regopt_jax.transforms.scale_by_adamax import scale_by_adamax
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+
+_checked = functools.partial(
+    transformation, lr=NONNEGATIVE, betas="pair [0, 1)", eps=NONNEGATIVE, weight_decay=NONNEGATIVE
+)
 
 
+@_checked()
 def adam(
     lr: ScalarOrSchedule = 1e-3,
     betas: Pair = (0.9, 0.999),
@@ -50,11 +53,10 @@ def adam(
     -0.1
     """
     moments = scale_by_amsgrad if amsgrad else scale_by_adam
-    return _assemble(
-        "adam", moments, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay
-    )
+    return _assemble(moments, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay)
 
 
+@_checked()
 def adamw(
     lr: ScalarOrSchedule = 1e-3,
     betas: Pair = (0.9, 0.999),
@@ -81,9 +83,10 @@ def adamw(
     -0.2
     """
     moments = scale_by_amsgrad if amsgrad else scale_by_adam
-    return _assemble("adamw", moments, lr, betas, eps, weight_decay, maximize, True)
+    return _assemble(moments, lr, betas, eps, weight_decay, maximize, True)
 
 
+@_checked(momentum_decay=NONNEGATIVE)
 def nadam(
     lr: ScalarOrSchedule = 2e-3,
     betas: Pair = (0.9, 0.999),
@@ -122,12 +125,10 @@ def nadam(
     def moments(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> GradientTransformation:
         return scale_by_nadam(b1, b2, eps, momentum_decay)
 
-    return _assemble(
-        "nadam", moments, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay,
-        momentum_decay=(momentum_decay, NONNEGATIVE),
-    )  # fmt: skip
+    return _assemble(moments, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay)
 
 
+@_checked()
 def radam(
     lr: ScalarOrSchedule = 1e-3,
     betas: Pair = (0.9, 0.999),
@@ -165,11 +166,10 @@ def radam(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.3
     """
-    return _assemble(
-        "radam", scale_by_radam, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay
-    )
+    return _assemble(scale_by_radam, lr, betas, eps, weight_decay, maximize, decoupled_weight_decay)
 
 
+@_checked()
 def adamax(
     lr: ScalarOrSchedule = 2e-3,
     betas: Pair = (0.9, 0.999),
@@ -197,11 +197,10 @@ def adamax(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.1
     """
-    return _assemble("adamax", scale_by_adamax, lr, betas, eps, weight_decay, maximize)
+    return _assemble(scale_by_adamax, lr, betas, eps, weight_decay, maximize)
 
 
 def _assemble(
-    name: str,
     moments: Callable[..., GradientTransformation],
     lr: ScalarOrSchedule,
     betas: Pair,
@@ -209,13 +208,11 @@ def _assemble(
     weight_decay: ScalarOrSchedule,
     maximize: bool,
     decoupled: bool = False,
-    **others: tuple[Any, str],
 ) -> GradientTransformation:
-    b1, b2 = pair(name, "betas", betas)
-    check(name, lr, weight_decay, betas=(betas, "[0, 1)"), eps=(eps, NONNEGATIVE), **others)
+    b1, b2 = betas
     return chain(
         *gradient(0 if decoupled else weight_decay, maximize),
         moments(b1, b2, eps=eps),
         *decay(weight_decay if decoupled else 0),
         scale_by_learning_rate(lr),
-    ).named(name)
+    )

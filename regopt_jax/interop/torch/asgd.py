@@ -5,14 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regopt_jax import _hyperparams
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._leafwise import Step, leafwise, unit_metric
-from regopt_jax._trees import Array, ArrayLike, PyTree, zeros_like
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, check, decay, gradient
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax._core import GradientTransformation, Step, leafwise, transformation, unit_metric
+from regopt_jax._core.schedule import ScalarOrSchedule, previous, value_at
+from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, decay, gradient
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 
 class AverageState(NamedTuple):
@@ -22,6 +20,9 @@ class AverageState(NamedTuple):
     ax: PyTree
 
 
+@transformation(
+    lr=NONNEGATIVE, weight_decay=NONNEGATIVE, lambd=NONNEGATIVE, alpha=NONNEGATIVE, t0=NONNEGATIVE
+)
 def asgd(
     lr: ScalarOrSchedule = 1e-2,
     lambd: ArrayLike = 1e-4,
@@ -58,36 +59,31 @@ def asgd(
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     -0.75
     """
-    check(
-        "asgd", lr, weight_decay,
-        lambd=(lambd, NONNEGATIVE), alpha=(alpha, NONNEGATIVE), t0=(t0, NONNEGATIVE),
-    )  # fmt: skip
 
     def eta(count: ArrayLike) -> Any:
         count = jnp.asarray(count)
-        rate = _hyperparams.at(lr, _hyperparams.previous(count))
+        rate = value_at(lr, previous(count))
         return rate / (1 + lambd * rate * count) ** alpha
 
     return chain(
         *gradient(weight_decay, maximize), *decay(lambd), scale_by_learning_rate(eta), average(t0)
-    ).named("asgd")
+    )
 
 
+@transformation()
 def average(t0: ArrayLike) -> GradientTransformation:
     """Keep the average of the parameters that result; the updates pass unchanged."""
 
     def weight(step: Step) -> Array:
         with jax.numpy_dtype_promotion("standard"):
-            return 1 / jnp.maximum(step.count - t0, 1.0)
+            return 1 / jnp.maximum(step.count - jnp.asarray(t0, float), 1.0)
 
     def update(u: Array, mean: Array, p: Array, weight: Array) -> tuple[Array, Array]:
         return u, mean + weight.astype(u.dtype) * (p + u - mean)
 
     return leafwise(
         update,
-        name="average",
         role="gradient",
-        hyperparams={"t0": t0},
         state=AverageState,
         init=zeros_like,
         context=weight,

@@ -4,10 +4,8 @@ import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._trees import PyTree
-from regopt_jax.combine.partition import partition
+from regopt_jax._core import GradientTransformation, PyTree, trees
+from regopt_jax.combine import partition
 from regopt_jax.interop.torch.accumulated import adadelta, adagrad
 from regopt_jax.interop.torch.adafactor import adafactor
 from regopt_jax.interop.torch.adam import adam, adamax, adamw, nadam, radam
@@ -32,21 +30,25 @@ MARKS: Mapping[str, Callable[..., GradientTransformation]] = {
 
 
 def optimizer(
-    groups: Sequence[Mapping[str, Any]], params: PyTree, membership: Mapping[str, int]
+    groups: Sequence[Mapping[str, Any]],
+    params: PyTree,
+    membership: Mapping[str, int],
+    steps: Sequence[Any],
 ) -> GradientTransformation:
-    """The optimiser of the groups; if they differ, a partition by the group of each path."""
+    """The optimiser of the groups; a partition if they differ, or have done different steps."""
     made = [_recipe(group) for group in groups]
-    if all(recipe == made[0] for recipe in made):
-        make, hyperparams = made[0]
+    used = sorted(set(membership.values())) or [0]
+    if all((made[i], steps[i]) == (made[used[0]], steps[used[0]]) for i in used):
+        make, hyperparams = made[used[0]]
         return make(**hyperparams)
-    leaves, treedef = _trees.flatten(params)
-    paths = _trees.leaf_paths(params)
+    leaves, treedef = trees.flatten(params)
+    paths = trees.leaf_paths(params)
     each = [
         None if leaf is None else f"group_{membership[path]}"
         for path, leaf in zip(paths, leaves, strict=True)
     ]
     parts: dict[Hashable, GradientTransformation] = {
-        f"group_{i}": make(**hyperparams) for i, (make, hyperparams) in enumerate(made)
+        f"group_{i}": made[i][0](**made[i][1]) for i in used
     }
     return partition(parts, treedef.unflatten(each))
 

@@ -8,12 +8,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._leafwise import Step, leafwise
-from regopt_jax._trees import Array, ArrayLike, PyTree, abs_sq, zeros_like
-from regopt_jax.transforms.adam import Shares, shares
-from regopt_jax.transforms.momentum import bias, moving_average, power, unbiased
-from regopt_jax.transforms.radam import Rectification, rectification
+from regopt_jax._core import GradientTransformation, Step, leafwise, transformation
+from regopt_jax._core.trees import Array, ArrayLike, PyTree, abs_sq, square_like, zeros_like
+from regopt_jax.transforms.moments import (
+    Corrections,
+    adam_corrections,
+    bias,
+    moving_average,
+    power,
+    unbiased,
+)
+from regopt_jax.transforms.scale_by_radam import Rectification, rectification
+from regopt_jax.transforms.second_moments import divisor
 
 TERMS = 60  # of a series whose terms are at least halved each time
 
@@ -27,40 +33,40 @@ class AmsgradState(NamedTuple):
     nu_max: PyTree
 
 
+@transformation()
 def scale_by_amsgrad(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> GradientTransformation:
     """Adam over the largest second moment so far, corrected as if it were the last."""
 
-    def metric(m: Array, r: Array, largest: Array, share: Shares) -> Array:
-        return jnp.sqrt(unbiased(largest, share.nu)) + eps
+    def metric(m: Array, r: Array, largest: Array, correction: Corrections) -> Array:
+        return divisor(unbiased(largest, correction.nu), eps)
 
     def update(
-        g: Array, m: Array, r: Array, largest: Array, share: Shares
+        g: Array, m: Array, r: Array, largest: Array, correction: Corrections
     ) -> tuple[Array, Array, Array, Array]:
         m = moving_average(g, m, b1)
         r = moving_average(abs_sq(g), r, b2)
         largest = jnp.maximum(largest, r)
-        return unbiased(m, share.mu) / metric(m, r, largest, share), m, r, largest
+        return unbiased(m, correction.mu) / metric(m, r, largest, correction), m, r, largest
 
     return leafwise(
         update,
-        name="scale_by_amsgrad",
         role="precondition",
-        hyperparams={"b1": b1, "b2": b2, "eps": eps},
         state=AmsgradState,
-        init=lambda p: (zeros_like(p), zeros_like(p), zeros_like(p)),
-        context=lambda step: shares(b1, b2, step),
+        init=lambda p: (zeros_like(p), square_like(p), square_like(p)),
+        context=lambda step: adam_corrections(b1, b2, step),
         metric=metric,
     )
 
 
 class _Mixture(NamedTuple):
-    """The weights of the gradient and of the mean, and the second average's share spent."""
+    """The weights of the gradient and of the mean, and the second average's bias correction."""
 
     gradient: Array
     mean: Array
     nu: Array
 
 
+@transformation()
 def scale_by_nadam(
     b1: ArrayLike, b2: ArrayLike, eps: ArrayLike, momentum_decay: ArrayLike
 ) -> GradientTransformation:
@@ -72,15 +78,16 @@ def scale_by_nadam(
     def context(step: Step) -> _Mixture:
         t = optax.safe_increment(step.count)
         with jax.numpy_dtype_promotion("standard"):
-            now, ahead = momentum(jnp.asarray(t, float)), momentum(jnp.asarray(t + 1, float))
-            spent = power(b1, t) * _product(jnp.asarray(t, float), momentum_decay)
+            steps = jnp.asarray(t, float)
+            now, ahead = momentum(steps), momentum(steps + 1)
+            spent = power(b1, t) * _product(steps, momentum_decay)
             return _Mixture((1 - now) / (1 - spent), ahead / (1 - spent * ahead), bias(b2, t))
 
     def numerator(g: Array, m: Array, weights: _Mixture) -> Array:
         return weights.gradient.astype(g.dtype) * g + weights.mean.astype(g.dtype) * m
 
     def metric(m: Array, r: Array, weights: _Mixture) -> Array:
-        return jnp.sqrt(unbiased(r, weights.nu)) + eps
+        return divisor(unbiased(r, weights.nu), eps)
 
     hyperparams = {"b1": b1, "b2": b2, "eps": eps, "momentum_decay": momentum_decay}
     return _ratio("scale_by_nadam", hyperparams, context, numerator, metric)
@@ -100,15 +107,16 @@ def _product(t: Array, momentum_decay: ArrayLike) -> Array:
     return jnp.exp(-jnp.sum(0.5**k / k * inner))
 
 
+@transformation()
 def scale_by_radam(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> GradientTransformation:
     """RAdam whose ε is added to the root of the raw second moment."""
 
     def numerator(g: Array, m: Array, now: Rectification) -> Array:
-        return unbiased(m, now.share.mu)
+        return unbiased(m, now.correction.mu)
 
     def metric(m: Array, r: Array, now: Rectification) -> Array:
-        factor = (jnp.sqrt(now.share.nu) * now.ratio).astype(r.dtype)
-        return jnp.where(now.on, (jnp.sqrt(r) + eps) / factor, 1)
+        factor = (jnp.sqrt(now.correction.nu) * now.ratio).astype(r.dtype)
+        return jnp.where(now.on, divisor(r, eps) / factor, 1)
 
     hyperparams = {"b1": b1, "b2": b2, "eps": eps}
     return _ratio(
@@ -137,7 +145,7 @@ def _ratio(
         role="precondition",
         hyperparams=hyperparams,
         state=optax.ScaleByAdamState,
-        init=lambda p: (zeros_like(p), zeros_like(p)),
+        init=lambda p: (zeros_like(p), square_like(p)),
         context=context,
         metric=metric,
     )

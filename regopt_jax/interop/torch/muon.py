@@ -5,16 +5,14 @@ from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._leafwise import leafwise
-from regopt_jax._trees import Array, ArrayLike, PyTree, at_least_float32, zeros_like
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, check, decay
-from regopt_jax.transforms.momentum import moving_average
+from regopt_jax._core import GradientTransformation, ScalarOrSchedule, leafwise, trees
+from regopt_jax._core.decorator import transformation
+from regopt_jax._core.trees import Array, ArrayLike, PyTree, at_least_float32, zeros_like
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, decay
+from regopt_jax.transforms.moments import moving_average
 from regopt_jax.transforms.orthogonal import Start, iterate, rounded
-from regopt_jax.transforms.scale import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 _ADJUSTMENTS = (None, "original", "match_rms_adamw")
 
@@ -25,6 +23,14 @@ class MuonState(NamedTuple):
     momentum_buffer: PyTree
 
 
+@transformation(
+    lr=NONNEGATIVE,
+    weight_decay=NONNEGATIVE,
+    momentum="[0, 1]",
+    eps=NONNEGATIVE,
+    ns_steps="integer [0, 100)",
+    ns_coefficients="(-inf, inf)",
+)
 def muon(
     lr: ScalarOrSchedule = 1e-3,
     weight_decay: ScalarOrSchedule = 0.1,
@@ -68,12 +74,6 @@ def muon(
     >>> round(float(tx.update(w, tx.init(w), w)[0][0, 0]), 3)
     -0.111
     """
-    check(
-        "muon", lr, weight_decay,
-        momentum=(momentum, "[0, 1]"), eps=(eps, NONNEGATIVE),
-        ns_steps=(ns_steps, "integer [0, 100)"),
-        ns_coefficients=(ns_coefficients, "(-inf, inf)"),
-    )  # fmt: skip
     if adjust_lr_fn not in _ADJUSTMENTS:
         raise ValueError(f"muon: adjust_lr_fn must be one of {_ADJUSTMENTS}, got {adjust_lr_fn!r}.")
 
@@ -86,7 +86,15 @@ def muon(
         ortho = newton_schulz(m, jnp.asarray(ns_coefficients), ns_steps, eps, dtype)
         return ortho.astype(m.dtype) * adjustment(m.shape, adjust_lr_fn)
 
-    whole = chain(
+    def check(name: str, params: PyTree) -> None:
+        for path, p in zip(trees.leaf_paths(params), trees.flatten(params)[0], strict=True):
+            if p is not None and jnp.ndim(p) != 2:
+                raise ValueError(
+                    f"muon: the leaf at '{path}' has shape {jnp.shape(p)}, not that of a matrix; "
+                    "give it to another optimiser with regopt_jax.partition."
+                )
+
+    return chain(
         leafwise(
             smooth,
             name="scale_by_momentum",
@@ -94,6 +102,7 @@ def muon(
             hyperparams={"momentum": momentum, "nesterov": nesterov},
             state=MuonState,
             init=zeros_like,
+            check=check,
         ),
         leafwise(
             orthogonalize,
@@ -109,18 +118,7 @@ def muon(
         ),
         *decay(weight_decay),
         scale_by_learning_rate(lr),
-    ).named("muon")
-
-    def init(params: PyTree) -> Any:
-        for path, p in zip(_trees.leaf_paths(params), _trees.flatten(params)[0], strict=True):
-            if p is not None and jnp.ndim(p) != 2:
-                raise ValueError(
-                    f"muon: the leaf at '{path}' has shape {jnp.shape(p)}, not that of a matrix; "
-                    "give it to another optimiser with regopt_jax.partition."
-                )
-        return whole.init(params)
-
-    return GradientTransformation(init, whole.update, **vars(whole))
+    )
 
 
 def newton_schulz(

@@ -1,14 +1,14 @@
 """Rprop: a step size for every element, grown while the gradient's sign holds."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import pair
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import Pair, check, gradient, known
-from regopt_jax.transforms.rprop import scale_by_rprop
-from regopt_jax.transforms.scale import descend
+from regopt_jax._core import ArrayLike, GradientTransformation, transformation
+from regopt_jax._core.numbers import pair
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, Pair, gradient, known
+from regopt_jax.transforms.descend import descend
+from regopt_jax.transforms.scale_by_rprop import scale_by_rprop
 
 
+@transformation(lr=NONNEGATIVE)
 def rprop(
     lr: ArrayLike = 1e-2,
     etas: Pair = (0.5, 1.2),
@@ -35,9 +35,6 @@ def rprop(
     >>> float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0])
     -0.25
     """
-    check("rprop", lr)
-    if callable(lr):
-        raise TypeError("rprop: lr is the first step size, a number; a schedule has no effect.")
     eta = pair("rprop", "etas", etas)
     size = pair("rprop", "step_sizes", step_sizes)
     if known(eta) and not 0 < eta[0] < 1 < eta[1]:
@@ -48,4 +45,4 @@ def rprop(
         )
 
     sizes = scale_by_rprop(lr, *eta, *size)
-    return chain(*gradient(maximize=maximize), sizes, descend()).named("rprop")
+    return chain(*gradient(maximize=maximize), sizes, descend())

@@ -1,15 +1,15 @@
 """Gradient descent and RMSprop, with momentum as PyTorch has it."""
 
-from regopt_jax._core import GradientTransformation
-from regopt_jax._hyperparams import ScalarOrSchedule
-from regopt_jax._trees import ArrayLike
-from regopt_jax.combine.chain import chain
-from regopt_jax.interop.torch._parts import NONNEGATIVE, check, given, gradient
-from regopt_jax.transforms.momentum import trace
-from regopt_jax.transforms.scale import scale_by_learning_rate
-from regopt_jax.transforms.second_moment import scale_by_rms, scale_by_stddev
+from regopt_jax._core import ArrayLike, GradientTransformation, ScalarOrSchedule, transformation
+from regopt_jax.combine import chain
+from regopt_jax.interop.torch._parts import NONNEGATIVE, given, gradient
+from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
+from regopt_jax.transforms.scale_by_rms import scale_by_rms
+from regopt_jax.transforms.scale_by_stddev import scale_by_stddev
+from regopt_jax.transforms.trace import trace
 
 
+@transformation(lr=NONNEGATIVE, weight_decay=NONNEGATIVE, momentum="[0, 1]", dampening="[0, 1)")
 def sgd(
     lr: ScalarOrSchedule = 1e-3,
     momentum: ArrayLike = 0,
@@ -42,7 +42,6 @@ def sgd(
     >>> float(tx.update(jnp.array(1.0), tx.init(w), w)[0])
     -0.75
     """
-    check("sgd", lr, weight_decay, momentum=(momentum, "[0, 1]"), dampening=(dampening, "[0, 1)"))
     if nesterov and (not given(momentum) or given(dampening)):
         raise ValueError(
             f"sgd: nesterov needs a momentum and a dampening of 0, got momentum={momentum!r}, "
@@ -52,9 +51,12 @@ def sgd(
         *gradient(weight_decay, maximize),
         *([trace(momentum, nesterov, dampening=dampening)] if given(momentum) else []),
         scale_by_learning_rate(lr),
-    ).named("sgd")
+    )
 
 
+@transformation(
+    lr=NONNEGATIVE, weight_decay=NONNEGATIVE, alpha="[0, 1]", eps=NONNEGATIVE, momentum="[0, 1]"
+)
 def rmsprop(
     lr: ScalarOrSchedule = 1e-2,
     alpha: ArrayLike = 0.99,
@@ -91,14 +93,10 @@ def rmsprop(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 6)
     -0.2
     """
-    check(
-        "rmsprop", lr, weight_decay,
-        alpha=(alpha, "[0, 1]"), eps=(eps, NONNEGATIVE), momentum=(momentum, "[0, 1]"),
-    )  # fmt: skip
     scale_by_root = scale_by_stddev if centered else scale_by_rms
     return chain(
         *gradient(weight_decay, maximize),
         scale_by_root(alpha, eps),
         *([trace(momentum)] if given(momentum) else []),
         scale_by_learning_rate(lr),
-    ).named("rmsprop")
+    )

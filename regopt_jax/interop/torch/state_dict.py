@@ -1,52 +1,18 @@
 """A PyTorch run continued: its optimiser's ``state_dict()`` as a transformation and a state."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax import _trees
-from regopt_jax._core import GradientTransformation, adopt
-from regopt_jax._trees import PyTree
-from regopt_jax.interop.torch.adafactor import AdafactorState, relaid
-from regopt_jax.interop.torch.asgd import AverageState
+from regopt_jax._core import GradientTransformation, PyTree, as_transformation, trees
+from regopt_jax._core.nature import Chain
+from regopt_jax._core.walk import walk
+from regopt_jax.interop.torch.fill import KEYS, MOMENTA, Parameter, filled, steps_done
 from regopt_jax.interop.torch.groups import optimizer
-from regopt_jax.interop.torch.moments import AmsgradState
-from regopt_jax.interop.torch.muon import MuonState
-from regopt_jax.transforms.momentum import DampenedTraceState
-
-ADAM = {"mu": ("exp_avg",), "nu": ("exp_avg_sq", "exp_inf")}
-# What PyTorch calls the slots of each state.
-SLOTS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
-    optax.TraceState: {"trace": ("momentum_buffer",)},
-    DampenedTraceState: {"trace": ("momentum_buffer",)},
-    MuonState: {"momentum_buffer": ("momentum_buffer",)},
-    optax.ScaleByRmsState: {"nu": ("square_avg",)},
-    optax.ScaleByRStdDevState: {"mu": ("grad_avg",), "nu": ("square_avg",)},
-    optax.ScaleByAdamState: ADAM,
-    AmsgradState: ADAM | {"nu_max": ("max_exp_avg_sq",)},
-    optax.ScaleByRssState: {"sum_of_squares": ("sum",)},
-    optax.ScaleByAdaDeltaState: {"e_g": ("square_avg",), "e_x": ("acc_delta",)},
-    # Of the last step only the sign counts: the gradient's.
-    optax.ScaleByRpropState: {"step_sizes": ("step_size",), "prev_updates": ("prev",)},
-    AverageState: {"ax": ("ax",)},
-    AdafactorState: {key: (key,) for key in ("row_var", "col_var", "variance")},
-}
-MOMENTA = tuple(kind for kind, s in SLOTS.items() if ("momentum_buffer",) in s.values())
-FACTORS = ("row_var", "col_var")
-KEYS = {key for fields in SLOTS.values() for keys in fields.values() for key in keys}
-
-
-class _Parameter(NamedTuple):
-    """One of our leaves, and what PyTorch holds of it."""
-
-    path: str
-    group: int
-    state: Mapping[str, Any]
 
 
 def from_torch(
@@ -61,7 +27,8 @@ def from_torch(
     """Continue PyTorch's run from its optimiser's ``state_dict()``.
 
     Args:
-      state_dict: of any optimiser of this module, with one or more parameter groups.
+      state_dict: of any optimiser of this module, with one or more parameter groups. Groups
+        that differ, or that were added later, become the parts of a :func:`partition`.
       params: our parameters. Their leaves are PyTorch's parameters, in its order unless
         ``names`` says otherwise; the keys of a dict are sorted. A leaf that is ``None`` is
         left out. Names that PyTorch saved (``param_names``) are used if they are our paths
@@ -80,8 +47,8 @@ def from_torch(
       The transformation and its state; the next steps are those that PyTorch would take.
 
     Raises:
-      ValueError: a shape, a name or a count does not fit (names the leaf's path), or the
-        state has no place in ``tx``.
+      ValueError: a shape, a name or a count does not fit, or an array is missing (names the
+        leaf's path); the state has no place in ``tx``; it is not an optimiser's.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> groups = [{"lr": 0.5, "momentum": 0.9, "dampening": 0, "params": [0]}]
@@ -91,107 +58,37 @@ def from_torch(
     >>> tx.update({"w": jnp.zeros(2)}, state, params)[0]["w"].tolist()
     [-0.44999998807907104, -0.44999998807907104]
     """
+    _check_form(state_dict)
     found = _match(state_dict, params, names)
     groups = state_dict["param_groups"]
-    whole = optimizer(groups, params, {p.path: p.group for p in found}) if tx is None else adopt(tx)
+    steps = _check_steps(found, groups)
+    whole = (
+        optimizer(groups, params, {p.path: p.group for p in found}, steps)
+        if tx is None
+        else as_transformation(tx)
+    )
     state = whole.init(params)
     if step is None and not any(parameter.state for parameter in found):
         return whole, state
-    _check_steps(found, groups)
     if any("momentum_buffer" in p.state for p in found) and _rate_before_momentum(whole, state):
         raise ValueError(
             "from_torch: tx has its momentum after the learning rate, PyTorch before; build tx "
             "from regopt_jax.interop.torch."
         )
-    fill = _Fill(found, convert, _steps(found) if step is None else step)
-    filled = jax.tree.map(fill, state, is_leaf=fill.takes)
-    unused = {key for p in found for key in p.state if key in KEYS} - fill.used
+    state, used = filled(whole, state, params, found, convert, step)
+    unused = {key for p in found for key in p.state if key in KEYS} - used
     if unused:
         raise ValueError(f"from_torch: tx has no place for {', '.join(sorted(unused))}: {whole!r}.")
-    return whole, filled
-
-
-class _Fill:
-    """A map over the states of a chain that puts PyTorch's arrays into those it knows."""
-
-    def __init__(
-        self, found: Sequence[_Parameter], convert: Callable[..., Any] | None, step: int | None
-    ):
-        self.found = {parameter.path: parameter.state for parameter in found}
-        self.convert, self.step = convert, step
-        self.used: set[str] = set()
-
-    def takes(self, node: Any) -> bool:
-        return type(node) in SLOTS or "count" in getattr(node, "_fields", ())
-
-    def __call__(self, node: Any) -> Any:
-        if not self.takes(node):
-            return node
-        slots = {
-            field: self.place(getattr(node, field), keys)
-            for field, keys in SLOTS.get(type(node), {}).items()
-        }
-        if "count" in node._fields:
-            slots["count"] = jnp.asarray(self.count(node), jnp.int32)
-        return node._replace(**slots)
-
-    def count(self, node: Any) -> int:
-        if self.step is not None:
-            return self.step
-        if isinstance(node, DampenedTraceState):  # only the first step differs
-            return 1
-        raise ValueError("from_torch: PyTorch did not count the steps done; pass step=.")
-
-    def place(self, tree: PyTree, keys: tuple[str, ...]) -> PyTree:
-        leaves, treedef = _trees.flatten(tree)
-        paths = _trees.leaf_paths(tree)
-        held = {key for path in paths for key in self.found.get(path, ()) if key in keys}
-        if not held and any(self.found.get(path) for path in paths):
-            raise ValueError(f"from_torch: tx needs {keys[0]}, which PyTorch's state lacks.")
-        self.used |= held
-        return treedef.unflatten(
-            [
-                leaf if leaf is None else self.one(path, leaf, held)
-                for path, leaf in zip(paths, leaves, strict=True)
-            ]
-        )
-
-    def one(self, path: str, slot: Any, held: set[str]) -> Any:
-        state = self.found[path]
-        key = next((key for key in held if key in state), None)
-        if key is None:
-            return slot
-        array = self.converted(path, key, state)
-        if np.shape(array) != slot.shape:
-            raise ValueError(
-                f"from_torch: the {key} of the leaf at '{path}' has shape {np.shape(array)}, "
-                f"not {slot.shape}; names= sets the order and convert= the layout."
-            )
-        return jnp.asarray(array, slot.dtype)
-
-    def converted(self, path: str, key: str, state: Mapping[str, Any]) -> Any:
-        """An array of PyTorch's in our layout."""
-        if self.convert is None:
-            return state[key]
-        convert = partial(self.convert, path)
-        if key not in FACTORS:
-            return convert(state[key])
-        factors = relaid(state["row_var"], state["col_var"], convert)
-        if factors is None:
-            raise ValueError(
-                f"from_torch: Adafactor's rows and columns are PyTorch's last two axes, which "
-                f"convert= moves apart for the leaf at '{path}'; only their places may change."
-            )
-        return factors[FACTORS.index(key)]
+    return whole, state
 
 
 def _match(
     state_dict: Mapping[str, Any], params: PyTree, names: Sequence[str] | None
-) -> list[_Parameter]:
+) -> list[Parameter]:
     """Our leaves in PyTorch's order."""
     groups = state_dict["param_groups"]
     members = [(i, key) for i, group in enumerate(groups) for key in group["params"]]
-    leaves = zip(_trees.leaf_paths(params), _trees.flatten(params)[0], strict=True)
+    leaves = zip(trees.leaf_paths(params), trees.flatten(params)[0], strict=True)
     kept = {path: leaf for path, leaf in leaves if leaf is not None}
     if names is None:
         saved = [n.replace(".", "/") for group in groups for n in group.get("param_names", ())]
@@ -214,7 +111,7 @@ def _match(
                 f"from_torch: the leaf at '{path}' is complex: PyTorch's state is that of two "
                 "real numbers."
             )
-        found.append(_Parameter(path, group, state))
+        found.append(Parameter(path, group, state))
     return found
 
 
@@ -226,31 +123,61 @@ def _array(x: Any) -> np.ndarray[Any, Any]:
     return np.array(x)  # a copy: the tensor may go on changing
 
 
-def _steps(found: Sequence[_Parameter]) -> int | None:
-    return next((int(p.state["step"]) for p in found if "step" in p.state), None)
-
-
-def _check_steps(found: Sequence[_Parameter], groups: Sequence[Mapping[str, Any]]) -> None:
-    """Here all leaves are at the same step."""
-    counted = _steps(found)
-    for path, group, state in found:
-        late = counted is not None and int(state.get("step", 0)) != counted
-        if late or (not state and groups[group].get("dampening")):
-            done = "no steps" if not state else f"{int(state['step'])} steps"
+def _check_form(state_dict: Any) -> None:
+    """An optimiser's ``state_dict()``, not a model's."""
+    keys = list(state_dict) if isinstance(state_dict, Mapping) else type(state_dict).__name__
+    for key, kind in (("param_groups", Sequence), ("state", Mapping)):
+        if not (isinstance(state_dict, Mapping) and isinstance(state_dict.get(key), kind)):
             raise ValueError(
-                f"from_torch: the leaf at '{path}' has done {done}, another "
-                f"{'more' if counted is None else counted}; make None one that gets no gradient."
+                f"from_torch: expected the state_dict() of an optimiser, with 'state' and "
+                f"'param_groups', got {keys}; that of the model holds its parameters."
             )
+    for index, group in enumerate(state_dict["param_groups"]):
+        if not (isinstance(group, Mapping) and "params" in group):
+            raise ValueError(f"from_torch: param_groups[{index}] has no 'params'.")
+
+
+def _check_steps(found: Sequence[Parameter], groups: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What the leaves of each group have done; they must be at the same step."""
+    each = []
+    for index, group in enumerate(groups):
+        inside = [p for p in found if p.group == index]
+        states = [p.state for p in inside if p.state]
+        counted = next((int(state["step"]) for state in states if "step" in state), None)
+        for path, _, state in inside:
+            if counted is not None and state and "step" not in state:
+                raise ValueError(
+                    f"from_torch: PyTorch's state of the leaf at '{path}' lacks step, which that "
+                    "of another has."
+                )
+            late = counted is not None and steps_done(state) != counted
+            if late or (states and not state and group.get("dampening")):
+                done = f"{steps_done(state) or 'no'} steps"
+                raise ValueError(
+                    f"from_torch: the leaf at '{path}' has done {done}, another "
+                    f"{'more' if counted is None else counted}; make None one that gets no "
+                    "gradient."
+                )
+        each.append(bool(states and group.get("dampening")) if counted is None else counted)
+    return each
 
 
 def _rate_before_momentum(tx: GradientTransformation, state: Any) -> bool:
-    if tx.composition is None:
-        return False
+    """Whether some chain in ``tx`` scales the step before a momentum."""
+    return any(
+        _in_turn(here.tx, here.state)
+        for here in walk(tx, state)
+        if isinstance(here.tx.nature, Chain)
+    )
+
+
+def _in_turn(tx: GradientTransformation, state: Any) -> bool:
+    assert isinstance(tx.nature, Chain)
     rated = False
-    for part, own in zip(tx.parts, tx.composition.states(state), strict=True):
-        if _rate_before_momentum(part, own) or (rated and _holds(own, MOMENTA)):
+    for part, own in zip(tx.parts, tx.nature.lens.get(state), strict=True):
+        if rated and _holds(own, MOMENTA):
             return True
-        rated = rated or (tx.composition.sequential and "step_size" in part.roles)
+        rated = rated or "step_size" in part.roles
     return False
 
 

@@ -1,0 +1,75 @@
+"""The leaves of a model that are trained, and those that are only carried along."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from regopt_jax._core import trees
+from regopt_jax._core.trees import PyTree
+
+
+def trainable(params: PyTree) -> PyTree:
+    """``params`` with ``None`` for every leaf that has no gradient.
+
+    >>> import jax.numpy as jnp
+    >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
+    {'activation': None, 'steps': None, 'w': Array([0.], dtype=float32)}
+    """
+    return split(params)[0]
+
+
+def split(params: PyTree) -> tuple[PyTree, "Untrained"]:
+    """The :func:`trainable` leaves of a model, and the others."""
+    leaves, treedef = trees.flatten(params)
+    rest = {i: x for i, x in enumerate(leaves) if x is not None and not is_inexact(x)}
+    if not rest:
+        return params, Untrained({}, {})
+    arrays = {i: x for i, x in rest.items() if isinstance(x, _ARRAYS)}
+    static = {i: x for i, x in rest.items() if i not in arrays}
+    trained = [None if i in rest else x for i, x in enumerate(leaves)]
+    return treedef.unflatten(trained), Untrained(arrays, static)
+
+
+@jax.tree_util.register_pytree_node_class
+class Untrained:
+    """The leaves of a model that have no gradient: arrays are traced, the others static."""
+
+    def __init__(self, arrays: dict[int, Any], static: dict[int, Any]):
+        self.arrays, self.static = arrays, static
+
+    def join(self, params: PyTree) -> PyTree:
+        """The whole model, of its :func:`trainable` leaves and these."""
+        if not self.arrays and not self.static:
+            return params
+        leaves, treedef = trees.flatten(params)
+        rest = self.arrays | self.static
+        return treedef.unflatten([rest.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+    def tree_flatten(self) -> tuple[Any, Any]:
+        """For ``jax.tree``."""
+        return tuple(self.arrays.values()), (tuple(self.arrays), tuple(self.static.items()))
+
+    @classmethod
+    def tree_unflatten(cls, data: Any, arrays: Any) -> "Untrained":
+        """For ``jax.tree``."""
+        positions, static = data
+        return cls(dict(zip(positions, arrays, strict=True)), dict(static))
+
+
+_ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int)
+
+
+def is_inexact(x: Any) -> bool:
+    """Whether x is a floating-point or complex number or array."""
+    if isinstance(x, float | complex):
+        return True
+    dtype = getattr(x, "dtype", None)
+    return dtype is not None and _has_gradients(dtype)
+
+
+@functools.cache
+def _has_gradients(dtype: Any) -> bool:
+    return bool(jnp.issubdtype(dtype, jnp.inexact))

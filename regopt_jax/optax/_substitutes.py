@@ -1,0 +1,109 @@
+"""What of Optax is ours in the second face, and how it is called there."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax as theirs
+
+import regopt_jax as ours
+from regopt_jax._core.made import Described, Made
+from regopt_jax._core.protocol import GradientTransformation, relabelled
+from regopt_jax._core.tolerance import as_optax, kept
+from regopt_jax.optax._warnings import warn
+
+MODULES = (theirs, theirs.contrib, theirs.transforms, theirs.schedules)
+
+# The hyperparameters whose ranges Optax checks as well, by the beginnings of their names.
+CHECKED = {
+    "lookahead": ("sync_period",),
+    "sam": ("sync_period",),
+    "reduce_on_plateau": ("factor", "rtol", "atol"),
+    "cosine_decay_schedule": ("decay_steps",),
+    "warmup_cosine_decay_schedule": ("decay_steps",),
+    "sgdr_schedule": ("decay_steps",),
+    "piecewise_constant_schedule": ("the scale",),
+    "piecewise_interpolate_schedule": ("the scale",),
+    "linear_onecycle_schedule": ("transition_steps",),
+    "cosine_onecycle_schedule": ("transition_steps",),
+}
+
+
+@functools.cache
+def substitutes() -> Mapping[int, Any]:
+    """Ours, by the identity of Optax's."""
+    public = {name: x for name, x in vars(ours).items() if not name.startswith("_")}
+    shared = {
+        name: original
+        for module in MODULES
+        for name, original in vars(module).items()
+        if public.get(name, original) is not original
+    }
+    table = {}
+    for name, original in shared.items():
+        if inspect.isfunction(original):
+            table[id(original)] = as_theirs(original, public[name])
+        elif inspect.isclass(original) and not issubclass(original, tuple):
+            table[id(original)] = class_as_theirs(original, public[name])
+    for original in shared.values():
+        if isinstance(original, functools.partial):  # as nadam is of adam
+            call = functools.partial(table[id(original.func)], *original.args, **original.keywords)
+            table[id(original)] = call
+    return table
+
+
+# Where our own face follows a paper or PyTorch, what Optax does is an argument.
+AS_THERE: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "adan": lambda given: {"look_ahead": 1 - given["b2"]},
+    "scale_by_adan": lambda given: {"look_ahead": 1 - given["b2"]},
+    "reduce_on_plateau": lambda given: {"signed_margin": True},
+}
+
+
+def as_theirs(original: Callable[..., Any], mine: Callable[..., Any]) -> Callable[..., Any]:
+    """Our function under the signature, the defaults and the tolerance of Optax's."""
+    signature, name = inspect.signature(original), original.__name__
+    more = AS_THERE.get(name, _nothing)
+
+    @functools.wraps(original)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        warn(name, call.arguments, stacklevel=2)
+        with as_optax(CHECKED.get(name, ())):
+            made = mine(*call.args, **call.kwargs, **more(call.arguments))
+            if isinstance(made, GradientTransformation):
+                return relabelled(made, Made(name, call.arguments, make))
+            if isinstance(made, Described):  # a schedule
+                return Described(kept(made), Made(name, call.arguments, make))
+        return made
+
+    make.__module__ = _here(original)
+    return make
+
+
+def _nothing(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
+
+
+def class_as_theirs(original: type, mine: type) -> type:
+    """The same of a class: its objects are made with the tolerance of Optax's."""
+    signature = inspect.signature(original)
+
+    class Tolerant(mine):
+        def __init__(self, *args: Any, **kwargs: Any):
+            call = signature.bind(*args, **kwargs)
+            call.apply_defaults()
+            with as_optax():
+                super().__init__(*call.args, **call.kwargs)
+
+    Tolerant.__name__ = Tolerant.__qualname__ = original.__name__
+    Tolerant.__module__, Tolerant.__doc__ = _here(original), original.__doc__
+    Tolerant.__signature__ = signature
+    return Tolerant
+
+
+def _here(original: Any) -> str:
+    """The module of the face that stands for the one where Optax wrote it."""
+    return str(original.__module__).replace(theirs.__name__, __package__, 1)
