@@ -20,8 +20,9 @@ import optax
 from regopt_jax._core import GradientTransformation, as_transformation
 from regopt_jax._core.made import Made
 from regopt_jax.combine import Selector
-from regopt_jax.regularizers.base import Regularizer, Term
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
+from regopt_jax.regularizers.terms import Term
 
 _ROOT = "regopt_jax"
 _NAMESPACES = (_ROOT, f"{_ROOT}.interop.torch")

@@ -6,8 +6,6 @@ library asks of it (its value, gradient, proximal map) is worked out term by ter
 """
 
 import dataclasses
-import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,24 +14,9 @@ import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
 from regopt_jax._core.lift import promoting
-from regopt_jax._core.show import shown
 from regopt_jax._core.tolerance import strict
 from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve_mask
-from regopt_jax.regularizers.penalties import Penalty
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Term:
-    """One penalty at one strength on the leaves that one selector matches."""
-
-    strength: Any
-    penalty: Penalty = dataclasses.field(metadata={"static": True})
-    where: Selector = dataclasses.field(metadata={"static": True})
-
-    def __repr__(self) -> str:
-        where = "" if self.where == everything else f".on({self.where})"
-        return f"{shown(self.strength)} * {self.penalty}{where}"
+from regopt_jax.regularizers.terms import Term, cast, grad, prox, value
 
 
 @jax.tree_util.register_dataclass
@@ -57,15 +40,22 @@ class Regularizer:
         total = jnp.zeros([], jnp.float32)
         with jax.numpy_dtype_promotion("standard"):
             for leaf, terms in self._by_leaf(params):
+                wide = trees.at_least_float32(leaf)
                 for term in terms:
-                    wide = trees.at_least_float32(leaf)
-                    total = total + term.strength * term.penalty.value(wide)
+                    total = total + term.strength * value(term.penalty, wide)
         return total
 
     def grad(self, params: PyTree) -> PyTree:
-        """A (sub)gradient of R: a tree like ``params``, zero where no term acts."""
+        """A (sub)gradient of R: a tree like ``params``, zero where no term acts.
 
-        return self._map(functools.partial(_grad, exact=strict()), params)
+        It is also what ``jax.grad`` of :meth:`value` is.
+        """
+
+        def one(x: Array, terms: list[Term]) -> Array:
+            slope = grad(trees.at_least_float32(x), terms, exact=strict())
+            return slope.astype(x.dtype) if strict() else slope
+
+        return self._map(one, params)
 
     def prox(self, params: PyTree, metric: PyTree = 1.0) -> PyTree:
         r"""The proximal map, :math:`\arg\min_x \tfrac12 (x-z)^\top D (x-z) + R(x)` at z = params.
@@ -83,8 +73,8 @@ class Regularizer:
         by_leaf = iter(trees.align("prox", "metric", spread, params, treedef))
 
         def one(z: Array, terms: list[Term]) -> Array:
-            wide = z.astype(trees.widened(z.dtype))
-            return _prox(wide, terms, _as(next(by_leaf), wide)).astype(z.dtype)
+            wide = trees.at_least_float32(z)
+            return prox(wide, terms, cast(next(by_leaf), wide)).astype(z.dtype)
 
         return self._map(one, params, skip=lambda: next(by_leaf))
 
@@ -186,56 +176,10 @@ class Regularizer:
         return treedef.unflatten(out)
 
 
-def _as(value: ArrayLike, x: Array) -> Array:
-    """``value`` in the real dtype of ``x``."""
-    return jnp.asarray(value, x.real.dtype)
-
-
 def _times(strength: ScalarOrSchedule, factor: ScalarOrSchedule) -> ScalarOrSchedule:
     if callable(strength) or callable(factor):
         return lambda count: value_at(strength, count) * value_at(factor, count)
     return strength * factor
-
-
-@functools.partial(jax.jit, static_argnames="exact")
-def _grad(x: Array, terms: list[Term], exact: bool) -> Array:
-    strengths = [_as(term.strength, x) if exact else term.strength for term in terms]
-    slopes = [s * term.penalty.grad(x) for s, term in zip(strengths, terms, strict=True)]
-    return sum(slopes[1:], slopes[0]) if slopes else jnp.zeros_like(x)
-
-
-@jax.jit
-def _prox(z: Array, terms: list[Term], metric: Array) -> Array:
-    """The proximal map of a sum on one leaf, where it is known exactly.
-
-    A quadratic is absorbed into the metric: ½d(x-z)² + ½λx² is, up to a constant,
-    ½(d+λ)(x - dz/(d+λ))². The maps of the others apply one after the other.
-    """
-    quadratics = [term for term in terms if term.penalty.quadratic]
-    others = [term for term in terms if not term.penalty.quadratic]
-    if quadratics:
-        total = sum(_as(term.strength, z) for term in quadratics)
-        z = quadratics[0].penalty.prox(z, total, metric)
-        metric = metric + total
-    merged: dict[Penalty, Array] = {}
-    for term in others:
-        merged[term.penalty] = merged.get(term.penalty, 0) + _as(term.strength, z)
-    for penalty in _in_order(list(merged)):
-        z = penalty.prox(z, merged[penalty], metric)
-    return z
-
-
-def _in_order(penalties: list[Penalty]) -> tuple[Penalty, ...]:
-    """The order in which the proximal maps of penalties compose to that of their sum."""
-    for order in itertools.permutations(penalties):
-        if all(a.precedes(b) for a, b in itertools.combinations(order, 2)):
-            return order
-    names = " + ".join(type(penalty).__name__ for penalty in penalties)
-    raise ValueError(
-        f"The proximal map of {names} on the same leaf has no known closed form. "
-        "Restrict them to different leaves with .on(select(...)), or place one of them "
-        "by coupled, decoupled or penalize."
-    )
 
 
 def require_regularizer(who: str, regularizer: Any) -> None:

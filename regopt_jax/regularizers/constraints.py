@@ -33,7 +33,7 @@ class _Indicator(Penalty, indicator=True, flat=True):
     def value(self, x: Array) -> Array:
         slack = 8 * jnp.finfo(x.dtype).eps * jnp.maximum(jnp.max(jnp.abs(x), initial=0), 1)
         inside = jnp.all(jnp.abs(x - self.projected(x)) <= slack)
-        return jnp.where(inside, 0.0, jnp.inf).astype(x.dtype)
+        return jnp.where(inside, 0.0, jnp.inf).astype(x.real.dtype)
 
     def grad(self, x: Array) -> Array:
         return jnp.zeros_like(x)

@@ -5,8 +5,9 @@ from typing import Any
 from regopt_jax._core import ScalarOrSchedule, numbers
 from regopt_jax._core.decorator import numeric
 from regopt_jax.combine.select import everything
-from regopt_jax.regularizers.base import Regularizer, Term
+from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
+from regopt_jax.regularizers.terms import Term
 
 
 @numeric
