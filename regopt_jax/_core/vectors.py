@@ -61,9 +61,14 @@ def inner(x: Array, y: Array) -> Array:
     return jnp.sum((x.conj() * y).real)
 
 
-@jax.jit
 def _sum_of_squares(x: Any) -> Array:
-    return jnp.sum(abs_sq(at_least_float32(x)))
+    # Widened outside: what is compiled is shared by both faces, of which one does not widen.
+    return _sum_of_squares_as_it_is(x if jnp.result_type(x).itemsize >= 4 else at_least_float32(x))
+
+
+@jax.jit
+def _sum_of_squares_as_it_is(x: Any) -> Array:
+    return jnp.sum(abs_sq(jnp.asarray(x)))
 
 
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:

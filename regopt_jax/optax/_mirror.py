@@ -100,6 +100,9 @@ class StandIn(ModuleType):
     def __dir__(self) -> list[str]:
         return sorted(vars(original(self.__name__)))
 
+    def __reduce__(self) -> Any:
+        return importlib.import_module, (self.__name__,)
+
 
 def _meant(name: str) -> ModuleType:
     """The module that a name of Optax's stands for now."""
