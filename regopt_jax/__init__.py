@@ -60,6 +60,7 @@ from regopt_jax.optimizers.distance_to_start import dog as dog, dowg as dowg
 from regopt_jax.optimizers.dpsgd import dpsgd as dpsgd
 from regopt_jax.optimizers.fromage import fromage as fromage
 from regopt_jax.optimizers.large_batch import lamb as lamb, lars as lars
+from regopt_jax.optimizers.lbfgs import lbfgs as lbfgs
 from regopt_jax.optimizers.lion import lion as lion
 from regopt_jax.optimizers.madgrad import madgrad as madgrad
 from regopt_jax.optimizers.mars import mars as mars, scale_by_mars as scale_by_mars
@@ -219,6 +220,9 @@ from regopt_jax.transforms.scale_by_adan import scale_by_adan as scale_by_adan
 from regopt_jax.transforms.scale_by_ademamix import scale_by_ademamix as scale_by_ademamix
 from regopt_jax.transforms.scale_by_adopt import scale_by_adopt as scale_by_adopt
 from regopt_jax.transforms.scale_by_amsgrad import scale_by_amsgrad as scale_by_amsgrad
+from regopt_jax.transforms.scale_by_backtracking_linesearch import (
+    scale_by_backtracking_linesearch as scale_by_backtracking_linesearch,
+)
 from regopt_jax.transforms.scale_by_belief import scale_by_belief as scale_by_belief
 from regopt_jax.transforms.scale_by_cocob import scale_by_cocob as scale_by_cocob
 from regopt_jax.transforms.scale_by_distance_over_gradients import (
@@ -227,6 +231,7 @@ from regopt_jax.transforms.scale_by_distance_over_gradients import (
 from regopt_jax.transforms.scale_by_factored_rms import (
     scale_by_factored_rms as scale_by_factored_rms,
 )
+from regopt_jax.transforms.scale_by_lbfgs import scale_by_lbfgs as scale_by_lbfgs
 from regopt_jax.transforms.scale_by_learning_rate import (
     scale_by_learning_rate as scale_by_learning_rate,
 )
@@ -261,6 +266,9 @@ from regopt_jax.transforms.scale_by_sophia import scale_by_sophia as scale_by_so
 from regopt_jax.transforms.scale_by_stddev import scale_by_stddev as scale_by_stddev
 from regopt_jax.transforms.scale_by_trust_ratio import scale_by_trust_ratio as scale_by_trust_ratio
 from regopt_jax.transforms.scale_by_yogi import scale_by_yogi as scale_by_yogi
+from regopt_jax.transforms.scale_by_zoom_linesearch import (
+    scale_by_zoom_linesearch as scale_by_zoom_linesearch,
+)
 from regopt_jax.transforms.should_skip import (
     skip_large_updates as skip_large_updates,
     skip_not_finite as skip_not_finite,

@@ -12,6 +12,12 @@ import regopt_jax as ro
 PACKAGE = Path(ro.__file__).parent
 OTHERS = {"jax", "jaxlib", "jnp", "optax"}
 KNOWN = {
+    "optax._src.linesearch.BacktrackingLinesearchInfo",
+    "optax._src.linesearch.FLAG_CURVATURE_COND_NOT_SATISFIED",
+    "optax._src.linesearch.FLAG_INTERVAL_NOT_FOUND",
+    "optax._src.linesearch.FLAG_INTERVAL_TOO_SMALL",
+    "optax._src.linesearch.FLAG_NOT_A_DESCENT_DIRECTION",
+    "optax._src.linesearch.FLAG_NO_STEPSIZE_FOUND",
     "optax._src.transform.ScaleByDistanceOverGradientsState",
     "optax._src.transform.ScaleByOptimisticGradientState",
     "optax._src.transform.ScaleByRStdDevWithCountState",

@@ -30,15 +30,8 @@ OTHER_DEFAULTS = {
     name: {"decay": 0.99, "eps_in_sqrt": False}
     for name in ("rmsprop", "scale_by_rms", "scale_by_stddev")
 }
-LINE_SEARCH = "evaluates the loss inside the update"
 ABSENT = {
-    "": {
-        "experimental": "Optax's own experiments",
-        "lbfgs": LINE_SEARCH,
-        "scale_by_lbfgs": LINE_SEARCH,
-        "scale_by_backtracking_linesearch": LINE_SEARCH,
-        "scale_by_zoom_linesearch": LINE_SEARCH,
-    },
+    "": {"experimental": "Optax's own experiments"},
     "contrib": {
         "galore": "not here yet: Adam on a projection of each matrix",
         "scale_by_galore": "not here yet: Adam on a projection of each matrix",

@@ -1,8 +1,19 @@
-"""Optax's state types that it does not export: the only imports from its private modules."""
+"""Optax's state types that it does not export: the only imports from its private modules.
+
+And what its line searches say when they fail, which programs look for in what is printed.
+"""
 
 import optax
 
 try:
+    from optax._src.linesearch import (
+        FLAG_CURVATURE_COND_NOT_SATISFIED,
+        FLAG_INTERVAL_NOT_FOUND,
+        FLAG_INTERVAL_TOO_SMALL,
+        FLAG_NO_STEPSIZE_FOUND,
+        FLAG_NOT_A_DESCENT_DIRECTION,
+        BacktrackingLinesearchInfo,
+    )
     from optax._src.transform import (
         ScaleByDistanceOverGradientsState,
         ScaleByOptimisticGradientState,
@@ -19,6 +30,12 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "FLAG_CURVATURE_COND_NOT_SATISFIED",
+    "FLAG_INTERVAL_NOT_FOUND",
+    "FLAG_INTERVAL_TOO_SMALL",
+    "FLAG_NOT_A_DESCENT_DIRECTION",
+    "FLAG_NO_STEPSIZE_FOUND",
+    "BacktrackingLinesearchInfo",
     "ScaleByDistanceOverGradientsState",
     "ScaleByOptimisticGradientState",
     "ScaleByRStdDevWithCountState",

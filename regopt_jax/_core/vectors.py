@@ -53,7 +53,8 @@ def total(who: str, function: Callable[..., Array], tree: PyTree, **others: PyTr
         return function(*map(at_least_float32, xs))
 
     numbers = jax.tree.leaves(map_leaves(who, one, tree, **others))
-    return sum(numbers, start=jnp.zeros([], jnp.float32))
+    with jax.numpy_dtype_promotion("standard"):
+        return sum(numbers, start=jnp.zeros([], jnp.float32))
 
 
 def inner(x: Array, y: Array) -> Array:

@@ -19,6 +19,8 @@ MODULES = (theirs, theirs.contrib, theirs.transforms, theirs.schedules)
 CHECKED = {
     "lookahead": ("sync_period",),
     "sam": ("sync_period",),
+    "lbfgs": ("memory_size",),
+    "scale_by_lbfgs": ("memory_size",),
     "reduce_on_plateau": ("factor", "rtol", "atol"),
     "cosine_decay_schedule": ("decay_steps",),
     "warmup_cosine_decay_schedule": ("decay_steps",),
@@ -72,6 +74,7 @@ def as_theirs(original: Callable[..., Any], mine: Callable[..., Any]) -> Callabl
         call.apply_defaults()
         warn(name, call.arguments, stacklevel=2)
         with as_optax(CHECKED.get(name, ())):
+            call.arguments.update(_own_defaults(signature, mine, call.arguments))
             made = mine(*call.args, **call.kwargs, **more(call.arguments))
             if isinstance(made, GradientTransformation):
                 return relabelled(made, Made(name, call.arguments, make))
@@ -81,6 +84,18 @@ def as_theirs(original: Callable[..., Any], mine: Callable[..., Any]) -> Callabl
 
     make.__module__ = _here(original)
     return make
+
+
+def _own_defaults(
+    signature: inspect.Signature, mine: Callable[..., Any], given: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Ours, made as there, in place of the transformations that Optax has as defaults."""
+    defaults = {name: one.default for name, one in signature.parameters.items()}
+    return {
+        name: inspect.signature(mine).parameters[name].default.made.again()
+        for name, default in defaults.items()
+        if isinstance(default, theirs.GradientTransformation) and given[name] is default
+    }
 
 
 def _nothing(given: Mapping[str, Any]) -> Mapping[str, Any]:

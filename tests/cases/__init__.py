@@ -16,6 +16,7 @@ from tests.cases.optimizers import OPTIMIZERS
 from tests.cases.private import PRIVATE
 from tests.cases.proximal import PROXIMAL
 from tests.cases.regularizers import REGULARIZERS
+from tests.cases.searches import SEARCHES
 from tests.cases.torch_semantics import TORCH
 from tests.cases.transforms import TRANSFORMS
 from tests.cases.wrappers import WRAPPERS
@@ -35,6 +36,7 @@ CASES = [
     *AROUND,
     *CURVATURE,
     *PRIVATE,
+    *SEARCHES,
 ]
 
 _first = {case.make.func: case for case in reversed(CASES)}

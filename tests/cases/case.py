@@ -58,6 +58,7 @@ class Allowance:
         as it uses them twice: in a training step, over those that it was given.
       keeps_params: the state holds parameters; rounded, they stray by a part of their size, not
         of their way.
+      subtracts: a step takes the differences to what the state holds, which bfloat16 rounds away.
       copies: how many arrays like each parameter a step keeps beyond that.
     """
 
@@ -68,6 +69,7 @@ class Allowance:
     stores_gradients: bool = False
     copies: int = 0
     keeps_params: bool = False
+    subtracts: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,6 +98,8 @@ class Case:
       bad_steps: the steps, from 0, at which a gradient is not a number.
       unsteady: why a gradient that stays the same is not divided by the metric, if so.
       random: the state holds a key, ``rng_key``, which the laws see as its data.
+      searches: its update is a loop of as many rounds as it takes, which is differentiable
+        forwards alone.
       theirs_inside: a part is Optax's own, which relies on implicit promotion.
       allow: where it honestly differs, and by how much.
     """
@@ -119,6 +123,7 @@ class Case:
     bad_steps: tuple[int, ...] = ()
     unsteady: str = ""
     random: bool = False
+    searches: bool = False
     theirs_inside: bool = False
     allow: Allowance = Allowance()
 

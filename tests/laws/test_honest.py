@@ -122,6 +122,7 @@ def tree(dtype=jnp.float32):
 PASSED_ON = {
     "muon_weight_dimension_numbers": "MuonDimensionNumbers",
     "hessian_diagonal_fn": "Expected a gradient transformation",
+    "linesearch": "Expected a gradient transformation",
 }
 
 
