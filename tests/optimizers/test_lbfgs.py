@@ -96,16 +96,30 @@ def test_float32_parameters_run_under_x64_in_a_scan(search, o):
 
 
 @pytest.mark.parametrize("o", [ro, face], ids=["ours", "face"])
-@pytest.mark.parametrize("distance", [1e-20, 1e-30, 0.0])
-def test_nearly_equal_steps_are_left_out(distance, o):
-    """Optax issue 1203: the weight of their pair would be infinite."""
-    tx = o.scale_by_lbfgs()
-    g, w = jnp.array([1.0, 2.0]), jnp.array([0.0, 0.0])
+def test_a_stored_gradient_of_float32_is_found_under_x64(o):
+    """Where Optax's backtracking search fails: its cotangent is a Python number."""
+    tx = o.lbfgs(linesearch=o.scale_by_backtracking_linesearch(30, store_grad=True))
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        w = jnp.array([-4.0, 6.0], jnp.float32)
+        state = tx.init(w)
+        for _ in range(3):
+            value, grad = o.value_and_grad_from_state(booth)(w, state=state)
+            u, state = tx.update(grad, state, w, value=value, grad=grad, value_fn=booth)
+            w = o.apply_updates(w, u)
+            np.testing.assert_allclose(o.tree.get(state, "grad"), jax.grad(booth)(w), rtol=1e-4)
+            assert all(x.dtype == jnp.float32 for x in (u, w, state[-1].grad))
+
+
+@pytest.mark.parametrize("o", [ro, face], ids=["ours", "face"])
+def test_a_weight_past_float16_makes_no_infinite_step(o):
+    """Of nearly equal steps (Optax issue 1203), which Optax makes NaN of."""
+    tx, w = o.scale_by_lbfgs(), jnp.zeros(2, jnp.float16)
     state = tx.init(w)
     for t in range(3):
-        u, state = tx.update(g * (1 + t * distance), state, w + t * distance)
-    assert np.all(np.isfinite(state.weights_memory))
-    assert np.all(np.isfinite(u))
+        u, state = tx.update(jnp.full(2, 1 + t / 1024, jnp.float16), state, w + t / 1024)
+        assert np.all(np.isfinite(state.weights_memory))
+        np.testing.assert_allclose(u, 1.0, rtol=0.35)
+        assert u.dtype == jnp.float16
 
 
 def test_a_pair_of_negative_curvature_is_left_out():
