@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+TESTS = pytest.StashKey[int]()  # how many this process has begun
 QUICKLY = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false")
 
 
@@ -44,6 +45,13 @@ for name, module in (("enable_x64", "experimental"), ("shard_map", "experimental
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_runtest_setup(item):
+    """JAX has place for 8192 compiled functions: one after those counts no programs."""
+    seen = item.session.stash[TESTS] = item.session.stash.get(TESTS, 0) + 1
+    if seen % 1000 == 0:
+        jax.clear_caches()
 
 
 @pytest.hookimpl(optionalhook=True)

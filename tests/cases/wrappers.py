@@ -228,8 +228,8 @@ WRAPPERS = [
         allow=Allowance(ulps=16, keeps_params=True),
     ),
     Case(
-        "snapshot", partial(ro.snapshot, "norm", ro.global_norm),
-        lambda: optax.snapshot("norm", ro.global_norm), numerator=gradient, across=True,
+        "snapshot", partial(ro.snapshot, "norm", largest),
+        lambda: optax.snapshot("norm", largest), numerator=gradient, across=True,
     ),
     Case(
         "monitor", partial(ro.monitor, {"norm": ro.global_norm}),

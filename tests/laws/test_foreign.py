@@ -92,6 +92,7 @@ AROUND = {
     "inject_hyperparams": lambda tx: ro.inject_hyperparams(
         lambda rate: ro.chain(tx, ro.scale(rate))
     )(0.1),
+    "lbfgs": lambda tx: ro.lbfgs(0.1, linesearch=tx),
     "lookahead": lambda tx: ro.lookahead(tx, 2, 0.5),
     "lookahead-reset": lambda tx: ro.lookahead(tx, 2, 0.5, reset_state=True),
     "masked": lambda tx: ro.masked(tx, ro.select(min_ndim=1)),
