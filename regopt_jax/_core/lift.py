@@ -89,6 +89,7 @@ def leafwise(
     keep_dtype: bool = False,
     jitted: bool = True,
     keeps: Sequence[str] = (),
+    of_any_dtype: bool = False,
 ) -> GradientTransformation:
     """Lift the maths of one array to a gradient transformation on trees.
 
@@ -125,13 +126,14 @@ def leafwise(
         whose bits are those of a formula that is written so.
       keeps: the fields whose slots keep their dtype also where Optax's face lets promotion
         decide; see :mod:`regopt_jax._core.promotion`.
+      of_any_dtype: updates of integers are taken too.
 
     The arithmetic runs in the widest dtype of its inputs, but for float16, whose smallest number
     is above the usual ε, in float32; a slot keeps the dtype that ``init`` gave it.
 
     Raises:
-      TypeError: (from ``init``) a parameter has no gradient, by path; (from ``update``) the
-        state is of another transformation.
+      TypeError: (from ``update``) a gradient is of integers, by path; the state is of another
+        transformation.
       ValueError: (from ``update``) a tree or a shape differs from what ``init`` got, or a tree
         from the parameters', by path; the parameters are needed and missing.
 
@@ -165,7 +167,6 @@ def leafwise(
         return [treedef.unflatten([row[i] for row in rows]) for i in range(len(slots_of))]
 
     def init_fn(params: PyTree) -> Any:
-        trees.check_inexact(name, params)
         if check is not None:
             check(name, params)
         leaves, treedef = trees.flatten(params)
@@ -275,7 +276,7 @@ def leafwise(
         rows = columns(new, params, treedef)
 
         def one(p: Any, row: tuple[Any, ...]) -> Any:
-            if p is None:
+            if not trees.is_inexact(p):
                 return None
             with promoting(p):
                 d = metric(*row, *([p] if needs_params else []), *extras)
@@ -302,7 +303,8 @@ def leafwise(
         averages=averages,
         masks=masks,
     )
-    return primitive(init_fn, update_fn, rule, Made(name, hyperparams))
+    made = Made(name, hyperparams)
+    return primitive(init_fn, update_fn, rule, made, of_any_dtype=of_any_dtype)
 
 
 def _are_arrays(tree: PyTree) -> bool:

@@ -8,14 +8,15 @@ from typing import Any
 
 import optax
 
-from regopt_jax._core import derived, packed
+from regopt_jax._core import derived, packed, trees
 from regopt_jax._core.by_name import by_name, is_transformation
 from regopt_jax._core.made import Made, maker, remake
 from regopt_jax._core.modes import UPDATE, Mode, Onto
 from regopt_jax._core.nature import Metric, Nature, Role, Rule
 from regopt_jax._core.show import foreign_name
-from regopt_jax._core.tolerance import kept
+from regopt_jax._core.tolerance import kept, strict
 from regopt_jax._core.trees import ParamsNeededError, PyTree, fast
+from regopt_jax._core.untrained import is_array, trainable, with_gradients
 
 Run = Callable[..., tuple[Any, Any]]
 
@@ -178,6 +179,7 @@ def composed(
 
     Every composite passes here. Packed buffers, which have lost where one array ends and the
     next begins, are refused where it works across elements by itself; its parts see to theirs.
+    What is no array in a model, and has no gradient, is ``None`` to it.
     """
     name = maker()
     paired = derived.takes_pairs(nature)
@@ -185,7 +187,8 @@ def composed(
     def own_run(
         mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Mapping[str, Any]
     ) -> tuple[Any, Any]:
-        params = params if paired else _like(updates, params)
+        if not paired:
+            params = with_gradients(updates, _like(updates, params), is_array)
         return run(mode, updates, state, params, extra)
 
     def update(
@@ -194,22 +197,37 @@ def composed(
         return own_run(UPDATE, updates, state, params, extra_args)
 
     mixes = getattr(nature, "mixes", False)
-    checked = packed.refusing(name, init) if mixes else init
+    checked = trees.on_shapes_too(packed.refusing(name, init) if mixes else init)
     return GradientTransformation(checked, update, nature=nature, made=made, run=own_run)
 
 
 def primitive(
-    init: Callable[..., Any], update: Callable[..., Any], rule: Rule, made: Made | None = None
+    init: Callable[..., Any],
+    update: Callable[..., Any],
+    rule: Rule,
+    made: Made | None = None,
+    *,
+    of_any_dtype: bool = False,
 ) -> GradientTransformation:
-    """A transformation that is not made of others; see :func:`composed` for packed buffers."""
+    """A transformation that is not made of others; see :func:`composed` for packed buffers.
+
+    It may be given a whole model: leaves that have no gradient (integers, functions) are ``None``
+    to it, and their gradients must be, but for those ``of_any_dtype``.
+    """
     name = made.name if made else maker()
+
+    def own_init(params: PyTree) -> Any:
+        return init(trainable(params) if strict() else params)
 
     def own_update(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
     ) -> tuple[PyTree, Any]:
-        return update(updates, state, _like(updates, params), **extra_args)
+        if not of_any_dtype:
+            trees.check_inexact(name, updates)
+        return update(updates, state, with_gradients(updates, _like(updates, params)), **extra_args)
 
-    checked = init if rule.elementwise else packed.refusing(name, init)
+    checked = own_init if rule.elementwise else packed.refusing(name, own_init)
+    checked = trees.on_shapes_too(checked)
     return GradientTransformation(checked, own_update, nature=rule, made=made)
 
 

@@ -4,6 +4,7 @@
 ``optax.MaskedNode`` is an empty subtree, as in Optax.
 """
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -96,10 +97,30 @@ def align(
         above = {path for leaf in there for path in _prefixes(leaf)}
         only_like = ", ".join(sorted(here - above)[:5]) or "none"
         only_tree = ", ".join(sorted(x for x in there if here.isdisjoint(_prefixes(x)))[:5])
+        if here == there:
+            raise ValueError(
+                f"{who}: the {of.removesuffix('s')} tree does not match the {what}: "
+                f"{_first_other_node(tree, like, what, of)}. {advice}"
+            ) from error
         raise ValueError(
             f"{who}: the {of.removesuffix('s')} tree does not match the {what}. Leaves of the "
             f"{of} only: {only_like}. Leaves of the {what} only: {only_tree or 'none'}. {advice}"
         ) from error
+
+
+def _first_other_node(tree: PyTree, like: PyTree, what: str, of: str) -> str:
+    """Where two trees of equal paths are of nodes of other types, or of other static data."""
+    pairs: list[tuple[tuple[Any, ...], PyTree, PyTree]] = [((), tree, like)]
+    for path, a, b in pairs:
+        if type(a) is not type(b):
+            kinds = (type(a).__name__, type(b).__name__)
+            return f"at '{path_string(path)}' the {what} have a {kinds[0]}, the {of} a {kinds[1]}"
+        below = [
+            jax.tree.flatten_with_path(x, is_leaf=lambda y, x=x: y is not x)[0] for x in (a, b)
+        ]
+        if not jax.tree_util.all_leaves([a]):
+            pairs.extend(((*path, *key), x, y) for (key, x), (_, y) in zip(*below, strict=False))
+    return "a node holds other static data"
 
 
 def _prefixes(path: str) -> list[str]:
@@ -128,16 +149,26 @@ def check_shapes(who: str, what: str, tree: PyTree, leaves: list[Any], others: l
         )
 
 
-def check_inexact(who: str, tree: PyTree) -> None:
-    """Refuse leaves that cannot be differentiated, naming the path of the first."""
+def is_inexact(x: Any) -> bool:
+    """Whether x is a floating-point or complex number or array."""
+    if isinstance(x, float | complex):
+        return True
+    dtype = getattr(x, "dtype", None)
+    return dtype is not None and _has_gradients(dtype)
+
+
+@functools.cache
+def _has_gradients(dtype: Any) -> bool:
+    return bool(jnp.issubdtype(dtype, jnp.inexact))
+
+
+def check_inexact(who: str, tree: PyTree, what: str = "gradient") -> None:
+    """Refuse leaves that cannot be optimised, naming the path of the first."""
     for index, leaf in enumerate(flatten(tree)[0] if strict() else ()):
-        if leaf is None:
-            continue
-        dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
-        if not jnp.issubdtype(dtype, jnp.inexact):
-            path = leaf_paths(tree)[index]
+        if leaf is not None and not is_inexact(leaf):
+            path, kind = leaf_paths(tree)[index], getattr(leaf, "dtype", type(leaf).__name__)
             raise TypeError(
-                f"{who}: the parameter at '{path}' has dtype {dtype}, which has no gradient. "
+                f"{who}: the {what} at '{path}' is of {kind}, which cannot be optimised. "
                 "Optimise floating-point or complex arrays only; set the others to None "
                 "(regopt_jax.trainable does) or mask them out."
             )
@@ -169,6 +200,27 @@ def ones(tree: PyTree) -> PyTree:
 def is_abstract(tree: PyTree) -> bool:
     """Whether a tree holds shapes in place of arrays."""
     return any(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(tree))
+
+
+def on_shapes_too(init: Callable[[PyTree], Any]) -> Callable[[PyTree], Any]:
+    """An ``init`` that makes shapes of shapes, and no arrays; in Optax's face zeros, as there."""
+
+    def checked(params: PyTree) -> Any:
+        if not is_abstract(params):
+            return init(params)
+        leaves, treedef = flatten(params)
+        shapes = [x for x in leaves if isinstance(x, jax.ShapeDtypeStruct)]
+
+        def of(arrays: Sequence[Any]) -> Any:
+            given = iter(arrays)
+            whole = [next(given) if isinstance(x, jax.ShapeDtypeStruct) else x for x in leaves]
+            return init(treedef.unflatten(whole))
+
+        if not strict():
+            return of([jnp.zeros(x.shape, x.dtype, device=x.sharding) for x in shapes])
+        return jax.eval_shape(of, shapes)
+
+    return checked
 
 
 def key_paths(tree: PyTree) -> dict[Any, None]:

@@ -1,10 +1,9 @@
 """The leaves of a model that are trained, and those that are only carried along."""
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from regopt_jax._core import trees
@@ -14,17 +13,38 @@ from regopt_jax._core.trees import PyTree
 def trainable(params: PyTree) -> PyTree:
     """``params`` with ``None`` for every leaf that has no gradient.
 
-    >>> import jax.numpy as jnp
-    >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
+    >>>     >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
     {'activation': None, 'steps': None, 'w': Array([0.], dtype=float32)}
     """
     return split(params)[0]
 
 
+def with_gradients(
+    updates: PyTree, params: PyTree | None, keep: Callable[[Any], bool] = trees.is_inexact
+) -> PyTree | None:
+    """``params`` with ``None`` where ``updates`` has it, but for the leaves to ``keep``.
+
+    An integer that does have a gradient, as Optax's face allows, stays.
+    """
+    leaves, treedef = trees.flatten(params)
+    if params is None or all(x is None or keep(x) for x in leaves):
+        return params
+    given, structure = trees.flatten(updates)
+    if structure != treedef:  # which is for what runs to say
+        return params
+    none = [u is None and not keep(p) for p, u in zip(leaves, given, strict=True)]
+    return treedef.unflatten([None if no else p for p, no in zip(leaves, none, strict=True)])
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array or a number, which a program can take."""
+    return trees.is_inexact(x) or isinstance(x, _ARRAYS)
+
+
 def split(params: PyTree) -> tuple[PyTree, "Untrained"]:
     """The :func:`trainable` leaves of a model, and the others."""
     leaves, treedef = trees.flatten(params)
-    rest = {i: x for i, x in enumerate(leaves) if x is not None and not is_inexact(x)}
+    rest = {i: x for i, x in enumerate(leaves) if x is not None and not trees.is_inexact(x)}
     if not rest:
         return params, Untrained({}, {})
     arrays = {i: x for i, x in rest.items() if isinstance(x, _ARRAYS)}
@@ -60,16 +80,3 @@ class Untrained:
 
 
 _ARRAYS = (jax.Array, np.ndarray, np.generic, bool, int)
-
-
-def is_inexact(x: Any) -> bool:
-    """Whether x is a floating-point or complex number or array."""
-    if isinstance(x, float | complex):
-        return True
-    dtype = getattr(x, "dtype", None)
-    return dtype is not None and _has_gradients(dtype)
-
-
-@functools.cache
-def _has_gradients(dtype: Any) -> bool:
-    return bool(jnp.issubdtype(dtype, jnp.inexact))

@@ -9,7 +9,7 @@ import optax
 from regopt_jax._core import GradientTransformation, PyTree, as_transformation, fields, trees, wrap
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode
-from regopt_jax.combine.select import Mask, keep, refuse_strings, resolve_mask
+from regopt_jax.combine.select import Mask, is_function, keep, refuse_strings, resolve
 
 
 @transformation()
@@ -26,8 +26,8 @@ def masked(
         the updates' structure too.
 
     Raises:
-      ValueError: the mask holds strings; (from ``init``) it does not match the parameters,
-        or a selector matches no leaf; lists the paths.
+      ValueError: the mask holds strings; (from ``init``) it does not match the parameters, has
+        something else than booleans, or a selector matches no leaf; lists the paths.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> tx = ro.masked(ro.scale(10.0), ro.select("w"))
@@ -41,7 +41,7 @@ def masked(
 
     def mask_for(tree: PyTree) -> PyTree:
         # A tree without leaves (Optax's placeholder among them) has nothing to mask.
-        return resolve_mask(mask, tree) if trees.flatten(tree)[0] else True
+        return resolve("masked", "mask", mask, tree) if trees.flatten(tree)[0] else True
 
     def sees(tree: PyTree) -> tuple[PyTree]:
         return (keep(mask_for(tree), tree),)
@@ -68,7 +68,7 @@ def masked(
         lens=fields("inner_state"),
         sees=sees,
         selects=True,
-        selection=None if callable(mask) else mask,
+        selection=None if is_function(mask) else mask,
         metric="inner",
     )
 

@@ -17,7 +17,7 @@ from regopt_jax._core.nature import Lens, Wrapper
 from regopt_jax._core.tolerance import strict
 from regopt_jax._core.walk import walk
 from regopt_jax.combine.masked import side_by_side
-from regopt_jax.combine.select import Selector, keep, resolve_mask, split
+from regopt_jax.combine.select import Selector, is_function, keep, resolve, split
 
 Labels = PyTree | Callable[[PyTree], PyTree]
 
@@ -103,12 +103,16 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
         labels: Sequence[Hashable] = nature.names
         narrowed = seen(nature, found.params)
     else:
-        each, _, treedef = split("assignment", "labels", resolve_mask(param_labels, params), params)
+        each, _, treedef = _labelled("assignment", param_labels, params)
         labels = list(dict.fromkeys(each))
         masks = [treedef.unflatten([one == label for one in each]) for label in labels]
         narrowed = [keep(mask, params) for mask in masks]
     groups = {label: _shapes(tree) for label, tree in zip(labels, narrowed, strict=True)}
     return Assignment({label: leaves for label, leaves in groups.items() if leaves})
+
+
+def _labelled(who: str, labels: Labels, tree: PyTree) -> tuple[list[Any], list[PyTree], Any]:
+    return split(who, "labels", resolve(who, "labels", labels, tree), tree)
 
 
 def _has_groups(tx: GradientTransformation) -> bool:
@@ -139,8 +143,10 @@ def partition(
       all_used: refuse parameters that leave a transformation without any.
 
     Raises:
+      TypeError: ``transforms`` is no mapping.
       ValueError: (from ``init``) a label has no transformation, or a transformation
-        no parameters; lists what exists. The labels do not match the parameters; by path.
+        no parameters; lists what exists. The labels do not match the parameters, or a parameter
+        has none; by path.
 
     >>> import jax.numpy as jnp, regopt_jax as ro
     >>> params = {"bias": jnp.ones(2), "kernel": jnp.ones((2, 3))}
@@ -151,6 +157,11 @@ def partition(
     >>> sorted(tx.init(params).inner_states)
     ['decay', 'plain']
     """
+    if not isinstance(transforms, Mapping):
+        raise TypeError(
+            "partition: transforms must be a mapping from labels to transformations, such as "
+            f'{{"decay": adamw(1e-3)}}, got {transforms!r}.'
+        )
     keys = tuple(transforms)
     all_used = all_used and strict()
     parts = tuple(map(as_transformation, transforms.values()))
@@ -158,7 +169,7 @@ def partition(
     def masks(tree: PyTree) -> list[PyTree]:
         if not trees.flatten(tree)[0]:
             return [True] * len(keys)
-        labels, _, treedef = split("partition", "labels", resolve_mask(param_labels, tree), tree)
+        labels, _, treedef = _labelled("partition", param_labels, tree)
         return [
             treedef.unflatten([None if label is None else label == key for label in labels])
             for key in keys
@@ -209,7 +220,7 @@ def partition(
         names=tuple(map(str, keys)),
         sees=sees,
         selects=True,
-        selection=None if callable(param_labels) else param_labels,
+        selection=None if is_function(param_labels) else param_labels,
         metric="inner",
     )
 

@@ -16,6 +16,7 @@ import optax
 from regopt_jax._core import PyTree, trees
 from regopt_jax._core.made import Made, remake
 from regopt_jax._core.packed import Packed
+from regopt_jax._core.tolerance import strict
 
 Test = Callable[[str, Any], bool]
 
@@ -50,10 +51,19 @@ class Selector:
             None if leaf is None else self.test(path, leaf)
             for path, leaf in zip(paths, leaves, strict=True)
         ]
-        # Where a mask or a partition hides leaves, the ones meant may lie elsewhere.
-        if self.required and paths and not any(mask) and not trees.has_masked_nodes(tree):
+        # Where a mask or a partition hides leaves, or some have no gradient, those may be meant.
+        absent = [path for path, leaf in zip(paths, leaves, strict=True) if leaf is None]
+        hidden = trees.has_masked_nodes(tree) or any(map(self._may_mean, absent))
+        if self.required and paths and not any(mask) and not hidden:
             raise ValueError(f"{self.name} matches no leaf. There are: {', '.join(paths)}.")
         return treedef.unflatten(mask)
+
+    def _may_mean(self, path: str) -> bool:
+        """Whether a leaf that is absent, such as one without a gradient, would be selected."""
+        try:
+            return self.test(path, None)
+        except (AttributeError, TypeError):  # the test asks for more than the path
+            return True
 
     def __and__(self, other: "Selector") -> "Selector":
         return both(self, other)
@@ -188,20 +198,54 @@ Mask = PyTree | Callable[[PyTree], PyTree]
 
 def refuse_strings(who: str, mask: Mask) -> None:
     """Refuse a mask that holds a pattern instead of booleans."""
-    strings = [x for x in jax.tree.leaves(mask) if isinstance(x, str)]
-    if strings:
-        raise ValueError(
-            f"{who}: the mask has the string {strings[0]!r} where a boolean belongs. To select "
-            f"leaves by their paths, make it regopt_jax.select({strings[0]!r})."
-        )
+    leaves, paths = trees.flatten(mask)[0], trees.leaf_paths(mask)
+    for path, leaf in zip(paths, leaves, strict=True):
+        if isinstance(leaf, str):
+            raise ValueError(
+                f"{who}: the mask has the string {leaf!r} at '{path}', where a boolean belongs. To "
+                f"select leaves by their paths, make it regopt_jax.select({leaf!r})."
+            )
 
 
-def resolve_mask(mask: Mask, tree: PyTree) -> PyTree:
-    """The tree of booleans that a mask, or a function that makes one, stands for."""
-    if isinstance(tree, Packed):
-        whole = mask(tree.unpacked_shapes()) if callable(mask) else mask
-        return whole if isinstance(whole, Packed) else tree.uniform(whole)
-    return mask(tree) if callable(mask) else mask
+def is_function(x: Any) -> bool:
+    """Whether x is a function of trees, not a tree: a module that can be called is a tree."""
+    return callable(x) and all(map(callable, jax.tree.leaves(x)))
+
+
+def resolve(who: str, of: str, choices: PyTree, tree: PyTree) -> PyTree:
+    """The tree of choices, a mask or labels, that a tree, or a function that makes it, stands for.
+
+    Raises:
+      ValueError: a leaf has no choice, or one of a mask is no boolean; by path.
+    """
+    whole = tree.unpacked_shapes() if isinstance(tree, Packed) else tree
+    made = choices(whole) if is_function(choices) else choices
+    if isinstance(made, Packed):
+        return made
+    _check(who, of, made, whole)
+    return tree.uniform(made) if isinstance(tree, Packed) else made
+
+
+def _check(who: str, of: str, choices: PyTree, tree: PyTree) -> None:
+    if of == "mask":
+        refuse_strings(who, choices)
+    leaves, subtrees, _ = split(who, of, choices, tree)
+    for index, (leaf, subtree) in enumerate(zip(leaves, subtrees, strict=True)):
+        if leaf is None and any(x is not None for x in trees.flatten(subtree)[0]):
+            path = trees.leaf_paths(choices)[index]
+            kind = "True or False" if of == "mask" else "a label"
+            raise ValueError(f"{who}: the {of} at '{path}' is None, where {kind} belongs.")
+        if of == "mask" and strict() and not (leaf is None or _is_boolean(leaf)):
+            path = trees.leaf_paths(choices)[index]
+            raise ValueError(
+                f"{who}: the mask at '{path}' is {leaf!r}, where True or False belongs."
+            )
+
+
+def _is_boolean(x: Any) -> bool:
+    if isinstance(x, bool | int | np.bool_):
+        return True
+    return isinstance(x, jax.Array | np.ndarray) and x.shape == () and x.dtype == bool
 
 
 def split(who: str, of: str, choices: PyTree, tree: PyTree) -> tuple[list[Any], list[PyTree], Any]:

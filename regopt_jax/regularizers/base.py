@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
 from regopt_jax._core.lift import promoting
 from regopt_jax._core.tolerance import strict
-from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve_mask
+from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve
 from regopt_jax.regularizers.terms import Term, cast, grad, prox, value
 
 
@@ -76,7 +76,11 @@ class Regularizer:
             wide = trees.at_least_float32(z)
             return prox(wide, terms, cast(next(by_leaf), wide)).astype(z.dtype)
 
-        return self._map(one, params, skip=lambda: next(by_leaf))
+        def skipped(leaf: Any) -> Any:
+            next(by_leaf)
+            return leaf
+
+        return self._map(one, params, skipped)
 
     def on(self, where: Selector) -> "Regularizer":
         """The same regulariser on the selected leaves only.
@@ -113,7 +117,7 @@ class Regularizer:
         return [
             everywhere
             if term.where == everything
-            else trees.flatten(resolve_mask(term.where, params))[0]
+            else trees.flatten(resolve("Regularizer", "mask", term.where, params))[0]
             for term in self.terms
         ]
 
@@ -154,21 +158,19 @@ class Regularizer:
         self,
         function: Callable[[Array, list[Term]], Any],
         params: PyTree,
-        skip: Callable[[], Any] = lambda: None,
+        skipped: Callable[[Any], Any] = lambda leaf: None,
     ) -> PyTree:
-        """Apply ``function`` to each leaf and the terms that act on it; keep ``None``."""
+        """Apply ``function`` to each leaf that is trained and the terms that act on it."""
         if self.scheduled:
             raise ValueError(
                 f"{self!r} has a schedule for a strength: take its value at a step, R.at(step)."
             )
-        trees.check_inexact("Regularizer", params)
         leaves, treedef = trees.flatten(params)
         masks = self.masks(params)
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
-            if leaf is None:
-                skip()
-                out.append(None)
+            if not trees.is_inexact(leaf):
+                out.append(skipped(leaf))
                 continue
             acting = [term for term, mask in zip(self.terms, masks, strict=True) if mask[i]]
             with promoting(leaf):

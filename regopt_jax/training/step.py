@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax._core import Array, PyTree, as_transformation, vectors
+from regopt_jax._core import Array, PyTree, as_transformation, trees, vectors
 from regopt_jax._core.made import Made, remake
 from regopt_jax._core.packed import is_packed
 from regopt_jax._core.sharding import sharded_like
-from regopt_jax._core.untrained import Untrained, is_inexact, split, trainable
+from regopt_jax._core.untrained import Untrained, split, trainable
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for, pack_state, unpack_state
@@ -182,7 +182,11 @@ def train_step(
 
     def run(state: TrainState, *batch: Any) -> tuple[TrainState, Metrics]:
         program, inputs = prepared(state, batch)
-        new, metrics = program(*inputs)
+        try:
+            new, metrics = program(*inputs)
+        except (RuntimeError, ValueError) as error:  # what it says of a donated array differs
+            _refuse_donated("train_step", state, error)
+            raise
         return new._replace(params=inputs[1].join(new.params)), metrics
 
     def lower(state: TrainState, *batch: Any) -> jax.stages.Lowered:
@@ -206,6 +210,15 @@ def check_state(who: str, state: Any) -> None:
         )
 
 
+def _refuse_donated(who: str, state: TrainState, error: Exception) -> None:
+    for path, x in jax.tree.leaves_with_path(state):
+        if is_concrete(x) and x.is_deleted():
+            raise ValueError(
+                f"{who}: an earlier step took the memory of '{trees.path_string(path)}' in the "
+                "state. Keep what it returned whole, or make the step with donate=False."
+            ) from error
+
+
 def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
     """Whether a step runs inside another program."""
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((state.step, batch)))
@@ -213,6 +226,6 @@ def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
 
 def _own(x: Any) -> Any:
     """A copy of an array, never of a weak type; anything else as it is."""
-    if not (is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
+    if not (trees.is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
         return x
     return jnp.array(x, dtype=jnp.result_type(x), copy=True)

@@ -35,7 +35,6 @@ def snapshot(measure_name: str, measure: Measure) -> GradientTransformation:
     """
 
     def init(params: PyTree) -> optax.SnapshotState:
-        trees.check_inexact("snapshot", params)
         return optax.SnapshotState({measure_name: _measured(measure, params)})
 
     def update(
@@ -82,7 +81,6 @@ def monitor(
         return measurements, tuple(state for _, state in pairs)
 
     def init(params: PyTree) -> optax.MonitorState:
-        trees.check_inexact("monitor", params)
         states = tuple(part.init(params) for part in parts.values())
         if not strict():
             return optax.MonitorState({}, states)

@@ -59,7 +59,6 @@ def params_ema(
     """
 
     def init(params: PyTree) -> ParamsEmaState:
-        trees.check_inexact("params_ema", params)
         return ParamsEmaState(jnp.zeros([], jnp.int32), jax.tree.map(copied, params))
 
     def copied(p: Array) -> Array:

@@ -85,7 +85,6 @@ def scale_by_backtracking_linesearch(
     who = "scale_by_backtracking_linesearch"
 
     def init(params: PyTree) -> optax.ScaleByBacktrackingLinesearchState:
-        trees.check_inexact(who, params)
         dtype = scalar_dtype(params)
         return optax.ScaleByBacktrackingLinesearchState(
             learning_rate=jnp.ones([], dtype),

@@ -49,7 +49,6 @@ def scale_by_lbfgs(
     """
 
     def init(params: PyTree) -> optax.ScaleByLBFGSState:
-        trees.check_inexact(WHO, params)
 
         def memory(p: Array) -> Array:
             like = trees.square_like(p)

@@ -91,7 +91,6 @@ def scale_by_zoom_linesearch(
         )
 
     def init(params: PyTree) -> optax.ScaleByZoomLinesearchState:
-        trees.check_inexact(who, params)
         dtype = scalar_dtype(params)
         error = jnp.full([], jnp.inf, dtype if strict() else float)
         return optax.ScaleByZoomLinesearchState(

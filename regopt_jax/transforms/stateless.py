@@ -64,7 +64,6 @@ def _of_function(name: str, f: Callable[[PyTree, PyTree | None], PyTree]) -> Gra
     _check_function(name, f)
 
     def init(params: PyTree) -> optax.EmptyState:
-        trees.check_inexact(name, params)
         return optax.EmptyState()
 
     def update(

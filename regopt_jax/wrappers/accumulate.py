@@ -66,7 +66,6 @@ def accumulate(
         return zeros_like(p, accumulator_dtype)
 
     def init(params: PyTree) -> optax.MultiStepsState:
-        trees.check_inexact("accumulate", params)
         own = fast(params)
         state = optax.MultiStepsState(
             mini_step=jnp.zeros([], jnp.int32),

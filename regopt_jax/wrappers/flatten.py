@@ -39,7 +39,6 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
     part = as_transformation(inner)
 
     def init(params: PyTree) -> Any:
-        trees.check_inexact("flatten", params)
         return part.init(_join(trees.flatten(params)[0]))
 
     def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:

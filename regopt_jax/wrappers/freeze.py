@@ -13,7 +13,7 @@ from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens
 from regopt_jax.combine.masked import masked, side_by_side
-from regopt_jax.combine.select import Mask, keep, resolve_mask
+from regopt_jax.combine.select import Mask, is_function, keep, resolve
 
 
 @transformation()
@@ -27,7 +27,7 @@ def set_to_zero() -> GradientTransformation:
     >>> float(tx.update(jnp.array(2.0), tx.init(jnp.array(0.0)))[0])
     0.0
     """
-    return leafwise(jnp.zeros_like, role="gradient", metric=lambda: jnp.inf)
+    return leafwise(jnp.zeros_like, role="gradient", metric=lambda: jnp.inf, of_any_dtype=True)
 
 
 @transformation()
@@ -70,7 +70,7 @@ def selective_transform(
     part, stop = as_transformation(optimizer), set_to_zero()
 
     def masks(tree: PyTree) -> list[PyTree]:
-        frozen = resolve_mask(freeze_mask, tree)
+        frozen = resolve("selective_transform", "mask", freeze_mask, tree)
         return [jax.tree.map(operator.not_, frozen), frozen]
 
     def sees(tree: PyTree) -> tuple[PyTree]:
@@ -107,6 +107,6 @@ def selective_transform(
         names=("train",),
         sees=sees,
         selects=True,
-        selection=None if callable(freeze_mask) else freeze_mask,
+        selection=None if is_function(freeze_mask) else freeze_mask,
         metric=metric,
     )

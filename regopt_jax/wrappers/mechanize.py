@@ -59,7 +59,6 @@ def mechanize(
     part = as_transformation(base_optimizer)
 
     def init(params: PyTree) -> MechanicState:
-        trees.check_inexact(name, params)
         dtype = trees.real_dtype(params)
 
         def each_beta(value: ArrayLike) -> Array:

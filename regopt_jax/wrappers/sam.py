@@ -59,7 +59,6 @@ def sam(
     outer, climber = as_transformation(optimizer), as_transformation(adv_optimizer)
 
     def init(params: PyTree) -> SAMState:
-        trees.check_inexact("sam", params)
         return SAMState(
             steps_since_sync=jnp.zeros([], jnp.int32),
             opt_state=outer.init(params),

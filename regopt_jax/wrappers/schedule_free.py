@@ -61,7 +61,6 @@ def schedule_free(
     part = as_transformation(base_optimizer)
 
     def init(params: PyTree) -> ScheduleFreeState:
-        trees.check_inexact(name, params)
         dtype = trees.real_dtype(params)
         return ScheduleFreeState(
             b1=jnp.asarray(b1, dtype),

@@ -150,8 +150,10 @@ def test_none_has_no_place_in_the_mask():
     assert ro.select("**")(tree) == {"a": None, "b": True}
     assert (~ro.select("b", required=False))(tree) == {"a": None, "b": False}
     assert ro.select(ndim=1)(tree) == {"a": None, "b": True}
+    # It may be what was meant: without a gradient at this step, or not trained.
+    assert ro.select("a")(tree) == {"a": None, "b": False}
     with pytest.raises(ValueError, match="matches no leaf"):
-        ro.select("a")(tree)
+        ro.select("c")(tree)
 
 
 def test_a_condition_is_needed():

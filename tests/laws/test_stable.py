@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import regopt_jax as ro
 from tests.cases import PRINCIPAL
 from tests.laws import runs
-from tests.laws.rows import rows
+from tests.laws.rows import only, rows
 from tests.laws.runs import FLOAT32, FLOAT64, MIXED, home, ours
 
 BFLOAT16 = "bfloat16"
@@ -46,6 +46,18 @@ def kept(case, regime, spoil=lambda params: params):
     assert not [name for name, (*_, weak) in signature(state).items() if weak]
     assert signature(stepped) == signature(params)
     return params, updates
+
+
+@rows
+@only(lambda case: not case.random, "its row takes the key out of the state")
+def test_init_makes_shapes_of_shapes(case):
+    params = structs(case, home(case))
+    with runs.session(home(case), case.theirs_inside):
+        tx = case.ours()
+        planned, state = tx.init(params), jax.eval_shape(tx.init, params)
+    assert jax.tree.structure(planned) == jax.tree.structure(state)
+    assert signature(planned) == signature(state)
+    assert all(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(planned))
 
 
 @rows

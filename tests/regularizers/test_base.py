@@ -155,9 +155,11 @@ def test_a_metric_of_another_structure():
         ro.l1(1.0).prox(PARAMS, {"w": 1.0})
 
 
-def test_integer_parameters_are_named():
-    with pytest.raises(TypeError, match="the parameter at 'n' has dtype int32"):
-        ro.l1(1.0).grad({"n": jnp.array([1])})
+def test_what_is_not_trained_is_left_out():
+    R, params = ro.l1(1.0), {"f": jnp.tanh, "n": jnp.array([2]), "w": jnp.array([3.0])}
+    assert R.value(params) == 3
+    assert R.grad(params) == {"f": None, "n": None, "w": jnp.array([1.0])}
+    assert R.prox(params) == params | {"w": jnp.array([2.0])}
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])

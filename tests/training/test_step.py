@@ -121,6 +121,16 @@ def test_a_donated_state_is_refused_by_name():
         step(state, X, Y)
 
 
+def test_old_parameters_with_a_new_state_are_refused_by_path():
+    tx = ro.adam(0.1)
+    step, state = ro.train_step(loss, tx), ro.TrainState.create(params(), tx)
+    new, _ = step(state, X, Y)
+    first = jax.tree.leaves_with_path(state.params)[0][0]
+    said = f"took the memory of 'params/{first[0].key}"
+    with pytest.raises(ValueError, match=said):
+        step(new._replace(params=state.params), X, Y)
+
+
 def test_a_step_takes_a_state():
     step = ro.train_step(loss, ro.adam(0.1))
     for run in (step, step.lower):

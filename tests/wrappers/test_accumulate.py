@@ -277,9 +277,10 @@ def test_k_must_be_positive(k):
         ro.accumulate(ro.sgd(0.1), k)
 
 
-def test_integer_parameters_are_named():
-    with pytest.raises(TypeError, match="accumulate: the parameter at 'step' has dtype int32"):
-        ro.accumulate(ro.sgd(0.1), 2).init({"step": jnp.array(1)})
+def test_integer_gradients_are_named():
+    tx, params = ro.accumulate(ro.sgd(0.1), 2), {"step": jnp.array(1)}
+    with pytest.raises(TypeError, match="the gradient at 'step' is of int32"):
+        tx.update(params, tx.init(params))
 
 
 def test_a_wrong_tree_or_shape_is_named():
