@@ -51,6 +51,8 @@ def reflect(name: str) -> None:
     module, source = sys.modules[name], original(counterpart(name))
     found = {key: x for key, x in vars(source).items() if key not in OWN}
     vars(module).update({key: _reflected(x) for key, x in found.items()})
+    if "__getattr__" in found:  # of a deprecated name it warns
+        vars(module)["__getattr__"] = lambda name: _reflected(found["__getattr__"](name))
 
 
 def _reflected(value: Any) -> Any:

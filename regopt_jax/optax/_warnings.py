@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 _RENAMED = {
+    "global_norm": "tree.norm",
     "optimistic_adam": "optimistic_adam_v2",
     "inject_stateful_hyperparams": "inject_hyperparams",
 }
-_NOISY = ("add_noise", "noisy_sgd")
+_NOISY = ("add_noise", "noisy_sgd", "differentially_private_aggregate", "dpsgd")
 
 
 def warn(name: str, arguments: Mapping[str, Any], stacklevel: int) -> None:
@@ -19,6 +20,6 @@ def warn(name: str, arguments: Mapping[str, Any], stacklevel: int) -> None:
     if name in _NOISY and arguments["seed"] is not None:
         message = f'{name}: "seed" is deprecated, use "key".'
         warnings.warn(message, DeprecationWarning, stacklevel + 1)
-    elif name in _NOISY and arguments["key"] is None:
+    elif name in _NOISY and arguments.get("key") is None:
         message = f"{name}: specifying a key will be required."
         warnings.warn(message, UserWarning, stacklevel + 1)

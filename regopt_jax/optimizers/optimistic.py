@@ -67,6 +67,10 @@ def optimistic_adam(
     >>> round(float(tx.update(jnp.array(3.0), tx.init(jnp.array(0.0)))[0]), 4)
     -0.1
     """
+    if learning_rate is None or callable(learning_rate):  # which Optax's face lets through
+        raise ValueError(
+            "optimistic_adam: learning_rate must be a number; optimistic_adam_v2 takes schedules."
+        )
     share = 1.0 if optimism is None else optimism / learning_rate
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),

@@ -4,7 +4,6 @@ Each is a probe of one module that stands for ``optax``, run with Optax and with
 results are equal: values, dtypes, weak types and structure, or the error's type, and warnings.
 """
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,29 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from regopt_jax import optax as face
-
-W = {"w": jnp.array([1.0, -2.0, 0.5]), "b": jnp.array([0.25])}
-G = {"w": jnp.array([0.5, 1.0, -3.0]), "b": jnp.array([-1.0])}
-
-
-def steps(tx: Any, params: Any = W, grads: Any = (G, G, G), **extra: Any) -> list[Any]:
-    """The states and updates of some steps."""
-    state = tx.init(params)
-    seen = [state]
-    for g in grads:
-        updates, state = tx.update(g, state, params, **extra)
-        params = jax.tree.map(
-            lambda p, u: p if u is None else optax.apply_updates(p, u),
-            params,
-            updates,
-            is_leaf=lambda x: x is None,
-        )
-        seen += [updates, state]
-    return seen
+from tests.optax.probe import G, W, require_alike, steps
 
 
 def at(schedule: Any, counts: Any = (0, 1, 2, 5, 10, 11, 100)) -> list[Any]:
@@ -53,6 +33,7 @@ NAN = {"w": jnp.array([jnp.nan, 1.0, 1.0]), "b": jnp.array([1.0])}
 ZERO = jax.tree.map(jnp.zeros_like, G)
 NONE = {"w": G["w"], "b": None}
 INTEGERS = {"w": jnp.array([1, 2, 3]), "b": jnp.array([1.0])}
+BATCH = jax.tree.map(lambda g: g[None], G)
 FLIP = (G, jax.tree.map(jnp.negative, G), G)
 
 PROBES: dict[str, Callable[[Any], Any]] = {
@@ -192,6 +173,13 @@ PROBES: dict[str, Callable[[Any], Any]] = {
     "a scalar of distance": lambda o: steps(
         o.scale_by_distance_over_gradients(), {"s": jnp.array(2.0)}, [{"s": jnp.array(1.0)}] * 2
     ),
+    "deprecated names": lambda o: [
+        o.global_norm(G),
+        *steps(o.dpsgd(0.1, 1.0, 0.1, seed=1), grads=[BATCH]),
+    ],
+    "private without a key": lambda o: steps(
+        o.contrib.differentially_private_aggregate(1.0, 0.1), grads=[BATCH]
+    ),
     "bias_correction": lambda o: o.bias_correction(G, 0.9, jnp.int32(3)),
     "incremental_update": lambda o: o.incremental_update(W, G, 0.1),
     "periodic_update": lambda o: o.periodic_update(W, G, jnp.int32(4), 2),
@@ -244,49 +232,13 @@ def look_ahead(o: Any, tx: Any) -> list[Any]:
     return seen
 
 
-def outcome(probe: Callable[[Any], Any], module: Any) -> tuple[Any, list[str]]:
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        jax.numpy_dtype_promotion("standard"),
-        jax.numpy_rank_promotion("allow"),
-    ):
-        warnings.simplefilter("always")
-        try:
-            result = probe(module)
-        except Exception as error:  # its type is compared
-            result = error
-    return result, sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-
-
 # Where Optax's own arithmetic is the coarser: differences of like numbers.
 ROUNDING = {"schedule_free": 3e-5}
 
 
-def data(x: Any) -> Any:
-    is_key = jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key)
-    return jax.random.key_data(x) if is_key else x
-
-
-def kind(x: Any) -> tuple[Any, ...]:
-    return (jnp.shape(x), getattr(x, "dtype", type(x)), getattr(x, "weak_type", None))
-
-
 @pytest.mark.parametrize("name", PROBES)
 def test_the_face_does_as_optax(name):
-    (theirs, warned), (ours, told) = (outcome(PROBES[name], module) for module in (optax, face))
-    if isinstance(theirs, Exception):
-        assert isinstance(ours, type(theirs)), (ours, theirs)
-        return
-    if isinstance(ours, Exception):
-        raise ours
-    assert {w.partition(":")[0] for w in told} == {w.partition(":")[0] for w in warned}
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    pairs = zip(jax.tree.leaves_with_path(ours), jax.tree.leaves(theirs), strict=True)
-    for (path, a), b in pairs:
-        where = jax.tree_util.keystr(path)
-        assert kind(a) == kind(b), where
-        a, b = map(data, (a, b))
-        np.testing.assert_allclose(a, b, rtol=ROUNDING.get(name, 3e-6), atol=1e-7, err_msg=where)
+    require_alike(PROBES[name], rtol=ROUNDING.get(name, 3e-6))
 
 
 def test_a_period_may_be_a_quotient():

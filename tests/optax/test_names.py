@@ -110,6 +110,11 @@ def test_optax_itself_is_left_as_it_was():
     )
 
 
+def test_a_deprecated_name_gives_ours():
+    with pytest.warns(DeprecationWarning, match="use optax.contrib.dpsgd"):
+        assert face.dpsgd is face.contrib.dpsgd
+
+
 def test_a_name_that_optax_lacks_is_missed_as_there():
     with pytest.raises(AttributeError, match="no attribute 'adamm'"):
         face.adamm  # noqa: B018
