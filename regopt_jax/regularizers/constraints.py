@@ -5,13 +5,15 @@ projection, whatever the strength. Only ``proximal`` can place it: there is no g
 """
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
 import optax.projections
 
-from regopt_jax._core import Array, ArrayLike, abs_sq, numbers
+from regopt_jax._core import Array, ArrayLike, numbers
 from regopt_jax._core.decorator import numeric
+from regopt_jax._core.magnitudes import norm, scaled
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty, require_scalar
 from regopt_jax.regularizers.penalty import penalty
@@ -78,8 +80,10 @@ class L2Ball(_Indicator, convex=True, even=True, radial=True):
     radius: float
 
     def project(self, z: Array) -> Array:
-        norm = jnp.sqrt(jnp.sum(abs_sq(z)))
-        return z * jnp.where(norm > self.radius, self.radius / norm, 1)
+        near_one, power = scaled(z)
+        size = norm(near_one)
+        outside = size > self.radius / power
+        return jnp.where(outside, near_one * (self.radius / jnp.where(outside, size, 1)), z)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,9 @@ class L1Ball(_Indicator, convex=True, even=True):
     radius: float
 
     def project(self, z: Array) -> Array:
-        return optax.projections.projection_l1_ball(z.ravel(), self.radius).reshape(z.shape)
+        near_one, power = scaled(z)
+        outside = jnp.sum(jnp.abs(near_one)) > self.radius / power
+        return jnp.where(outside, jnp.sign(z) * _on_simplex(jnp.abs(z), self.radius), z)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +105,21 @@ class Simplex(_Indicator, convex=True):
     total: float
 
     def project(self, z: Array) -> Array:
-        return optax.projections.projection_simplex(z.ravel(), self.total).reshape(z.shape)
+        return _on_simplex(z, self.total)
+
+
+def _on_simplex(z: Array, total: float) -> Array:
+    """Where Σ (z - θ)₊ = total, from the largest down, as a shift of all elements is one of θ."""
+    unit = 2.0 ** min(math.floor(math.log2(total)), 120)  # one whose inverse is a float32 too
+    total = total / unit
+    below = jnp.maximum((z - jnp.max(z, initial=-jnp.inf)) / unit, -total)  # others end at zero
+    ordered = jnp.sort(below.ravel(), descending=True)
+    counts = jnp.arange(1, z.size + 1, dtype=z.dtype)
+    stay = (ordered > -total) & (ordered * counts > jnp.cumsum(ordered) - total)
+    kept = below >= jnp.min(jnp.where(stay, ordered, jnp.inf), initial=jnp.inf)
+    excess = jnp.sum(jnp.where(kept, below, 0)) - total
+    shift = excess / jnp.maximum(jnp.sum(kept, dtype=z.dtype), 1)
+    return jnp.where(kept, unit * (below - shift), 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +127,11 @@ class UnitColumns(_Indicator):
     """‖x[..., j]‖₂ = 1 for every j."""
 
     def project(self, z: Array) -> Array:
-        norms = jnp.sqrt(jnp.sum(abs_sq(z), axis=tuple(range(z.ndim - 1)), keepdims=True))
-        return jnp.where(
-            norms > 0, z / jnp.where(norms > 0, norms, 1), 1 / jnp.sqrt(z.size / z.shape[-1])
-        )
+        axes = tuple(range(z.ndim - 1))
+        near_one, _ = scaled(z, axes)
+        norms = norm(near_one, axes)
+        level = 1 / jnp.sqrt(z.size / z.shape[-1])
+        return jnp.where(norms > 0, near_one / jnp.where(norms > 0, norms, 1), level)
 
 
 def nonnegative() -> Regularizer:

@@ -13,6 +13,7 @@ import numpy as np
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule, abs_sq, numbers
 from regopt_jax._core.decorator import numeric
+from regopt_jax._core.magnitudes import power_of_two, quotient, root
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.norms import l1
 from regopt_jax.regularizers.penalties import Penalty
@@ -30,22 +31,29 @@ class GroupLasso(Penalty, even=True, convex=True, radial=True):
     size_weighted: bool = False
 
     def value(self, x: Array) -> Array:
-        sizes, norms = self._weights(x), self._norms(x)
-        return jnp.sum(sizes * norms)
+        near_one, power = self._scaled(x)
+        return jnp.sum(self._weights(x) * self._norms(near_one) * power)
 
     def grad(self, x: Array) -> Array:
-        norms = self._norms(x)
-        return x * self._spread(jnp.where(norms > 0, self._weights(x) / _safe(norms), 0), x)
+        near_one, _ = self._scaled(x)
+        norms = self._norms(near_one)
+        slopes = jnp.where(norms > 0, self._weights(x) / _safe(norms), 0)
+        return near_one * self._spread(slopes, x)
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        limits = strength * self._weights(z)
+        near_one, power = self._scaled(z)
         if metric.ndim == 0:
-            norms = self._norms(z)
-            kept = jnp.where(norms * metric > limits, 1 - limits / (metric * _safe(norms)), 0)
-            return z * self._spread(kept, z)
-        survives = self._norms(z * metric) > limits
-        ridge = self._spread(limits, z) / metric
-        norms = self._root(z, ridge, survives)
+            weighted = quotient(strength, metric, power) * self._weights(z)
+            limits = jnp.minimum(weighted, 1e18)  # a number, for derivatives
+            norms = self._norms(near_one)
+            share = jnp.where(norms > 0, limits / _safe(norms), jnp.sign(limits))
+            return z * self._spread(jnp.where(share < 1, 1 - share, 0), z)
+        weights = self._spread(strength * self._weights(z), z)
+        ridge = quotient(weights, metric, self._spread(power, z))
+        ridge = jnp.minimum(ridge, 1 / jnp.finfo(ridge.dtype).tiny)
+        pulls = jnp.where(z == 0, 0, jnp.abs(near_one) / jnp.where(z == 0, 1, ridge))
+        survives = self._sum(pulls * pulls) > 1
+        norms = self._root(near_one, ridge, survives)
         x = z * _ratio(self._spread(norms, z), ridge)
         return jnp.where(self._spread(survives, z), x, 0)
 
@@ -53,16 +61,16 @@ class GroupLasso(Penalty, even=True, convex=True, radial=True):
         """The norm t of each surviving group's solution z t/(t+h): Σ z²/(t+h)² = 1, h = λ/d.
 
         A trust region's secular equation, whose Newton iteration on the reciprocal of the
-        norm rises to the root from any point below it.
+        norm rises to the root from any point below it, such as the largest |z| - h.
         """
 
         def excess(t: Array) -> Array:
-            return self._sum(abs_sq(z) / _safe(self._spread(t, z) + ridge) ** 2) - 1
+            return self._sum(abs_sq(z / _safe(self._spread(t, z) + ridge))) - 1
 
         def newton(t: Array) -> Array:
             shifted = _safe(self._spread(t, z) + ridge)
-            square = self._sum(abs_sq(z) / shifted**2)
-            slope = self._sum(abs_sq(z) / shifted**3)
+            parts = abs_sq(z / shifted)
+            square, slope = self._sum(parts), self._sum(parts / shifted)
             return t + square / _safe(slope) * (jnp.sqrt(square) - 1)
 
         def solve(_: Callable[[Array], Array], start: Array) -> Array:
@@ -78,9 +86,9 @@ class GroupLasso(Penalty, even=True, convex=True, radial=True):
             return jax.lax.while_loop(rises, step, (start, first, jnp.zeros([], jnp.int32)))[1]
 
         def tangent_solve(linear: Callable[[Array], Array], y: Array) -> Array:
-            return y / linear(jnp.ones_like(y))
+            return y / _safe(linear(jnp.ones_like(y)))
 
-        start = jnp.zeros_like(self._norms(z))
+        start = jax.lax.stop_gradient(self._largest(jnp.abs(z) - ridge))
         return jax.lax.custom_root(excess, start, solve, tangent_solve)
 
     def _ids(self, x: Array) -> tuple[np.ndarray, int]:
@@ -109,10 +117,19 @@ class GroupLasso(Penalty, even=True, convex=True, radial=True):
         ids, count = self._ids(x)
         return jax.ops.segment_sum(x.ravel(), ids.ravel(), count)
 
+    def _largest(self, x: Array) -> Array:
+        """The largest element of each group, at least 0."""
+        if self.labels is None:
+            return jnp.max(x, axis=self._reduced(x), keepdims=True, initial=0)
+        ids, count = self._ids(x)
+        return jnp.maximum(jax.ops.segment_max(x.ravel(), ids.ravel(), count), 0)
+
+    def _scaled(self, x: Array) -> tuple[Array, Array]:
+        power = power_of_two(self._largest(jnp.abs(x)))
+        return x * self._spread(1 / power, x), power
+
     def _norms(self, x: Array) -> Array:
-        # The root has no derivative at zero; a group of zeros needs none.
-        squares = self._sum(abs_sq(x))
-        return jnp.where(squares > 0, jnp.sqrt(_safe(squares)), 0)
+        return root(self._sum(abs_sq(x)))
 
     def _spread(self, per_group: ArrayLike, x: Array) -> Array:
         if self.labels is None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
 from regopt_jax._core.decorator import numeric
+from regopt_jax._core.magnitudes import power_of_two, quotient
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
 from regopt_jax.regularizers.penalty import penalty
@@ -27,13 +28,17 @@ class L0(Penalty, flat=True, even=True, separable=True):
         return jnp.zeros_like(x)
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        return jnp.where(jnp.abs(z) > jnp.sqrt(2 * strength / metric), z, 0)
+        return jnp.where(jnp.abs(z) > jnp.sqrt(2) * jnp.sqrt(strength) / jnp.sqrt(metric), z, 0)
 
 
 class _Power(Penalty, even=True, separable=True):
-    """r(x) = Σ |x|^q."""
+    """r(x) = Σ |x|^q, with q = (n - 2)/(n - 1)."""
 
-    exponent: ClassVar[float]
+    degree: ClassVar[int]  # n
+
+    @property
+    def exponent(self) -> float:
+        return (self.degree - 2) / (self.degree - 1)
 
     def value(self, x: Array) -> Array:
         return jnp.sum(jnp.abs(x) ** self.exponent)
@@ -42,38 +47,40 @@ class _Power(Penalty, even=True, separable=True):
         size = jnp.where(x == 0, 1, jnp.abs(x))
         return self.exponent * jnp.sign(x) * size ** (self.exponent - 1)
 
+    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
+        """Where x = z sⁿ⁻¹ > 0 is stationary, sⁿ - s + qρ = 0 with ρ = λ/d |z|^(q-2)."""
+        n, q = self.degree, self.exponent
+        size = jnp.abs(z)
+        power = power_of_two(size)
+        near_one = jnp.where(size > 0, size * (1 / power), 1)
+        weight = quotient(strength, metric, power) / _root(power, n - 1)
+        rho = jnp.minimum(weight, 100) / (near_one * _root(near_one, n - 1))
+        # There the two minima are equally low, and the greater one is at 2(1-q)/(2-q) z.
+        limit = (2 * (1 - q) / (2 - q)) ** (2 - q) / (2 * (1 - q))
+        kept = (size > 0) & (rho < limit)
+        shift = jnp.where(kept, q * rho, 0)
+        s = jnp.ones_like(shift)
+        for _ in range(7):  # Newton's steps fall to the largest root: the last is for derivatives
+            s = s - (s**n - s + shift) / (n * s ** (n - 1) - 1)
+        return jnp.where(kept, z * s ** (n - 1), 0)
+
+
+def _root(x: Array, n: int) -> Array:
+    return jnp.sqrt(x) if n == 2 else jnp.cbrt(x)
+
 
 @dataclasses.dataclass(frozen=True)
 class LHalf(_Power):
     """r(x) = Σ |x|^½."""
 
-    exponent: ClassVar[float] = 1 / 2
-
-    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        threshold = strength / metric
-        kept = jnp.abs(z) > 54 ** (1 / 3) / 4 * (2 * threshold) ** (2 / 3)
-        size = jnp.where(kept, jnp.abs(z), 1)
-        angle = jnp.arccos(jnp.where(kept, threshold / 4 * (size / 3) ** -1.5, 0))
-        return jnp.where(kept, 2 / 3 * z * (1 + jnp.cos(2 / 3 * (jnp.pi - angle))), 0)
+    degree: ClassVar[int] = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class LTwoThirds(_Power):
     """r(x) = Σ |x|^⅔."""
 
-    exponent: ClassVar[float] = 2 / 3
-
-    def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        weight = 2 * strength / metric + jnp.zeros_like(z.real)
-        kept = jnp.abs(z) > 2 / 3 * (3 * weight**3) ** (1 / 4)
-        # At no strength the map is the identity, which the closed form only tends to.
-        solved = kept & (weight > 0)
-        size = jnp.where(solved, jnp.abs(z), 1)
-        e = jnp.where(solved, weight, 1)
-        cosh = jnp.where(solved, 27 * size**2 * e**-1.5 / 16, 1)
-        a = 2 / jnp.sqrt(3) * e ** (1 / 4) * jnp.sqrt(jnp.cosh(jnp.arccosh(cosh) / 3))
-        root = ((a + jnp.sqrt(jnp.maximum(2 * size / a - a**2, 0))) / 2) ** 3
-        return jnp.where(solved, jnp.sign(z) * root, jnp.where(kept, z, 0))
+    degree: ClassVar[int] = 4
 
 
 @numeric
@@ -101,9 +108,10 @@ def l0(strength: ScalarOrSchedule) -> Regularizer:
 def l_half(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \sum_i |w_i|^{1/2}`.
 
-    .. math:: \operatorname{prox}(z) = \tfrac23 z \left(1 + \cos\left(\tfrac23 (π -
-       \arccos(\tfrac{τ}{4} (|z|/3)^{-3/2}))\right)\right)
-       \text{ where } |z| > \tfrac{54^{1/3}}{4} (2τ)^{2/3}, \text{ else } 0; \quad τ = λ/d
+    .. math:: \operatorname{prox}(z) = z s^2 \text{ where } |z| > \tfrac32 τ^{2/3}, \text{ else } 0;
+       \quad s^3 - s + \tfrac{τ}{2} |z|^{-3/2} = 0
+
+    with τ = λ/d and s the largest root.
 
     Args:
       strength: λ ≥ 0, a scalar or a schedule.
@@ -124,12 +132,10 @@ def l_half(strength: ScalarOrSchedule) -> Regularizer:
 def l_two_thirds(strength: ScalarOrSchedule) -> Regularizer:
     r""":math:`R(W) = λ \sum_i |w_i|^{2/3}`.
 
-    .. math:: \operatorname{prox}(z) = \operatorname{sign}(z)
-       \left(\frac{a + \sqrt{2|z|/a - a^2}}{2}\right)^3
-       \text{ where } |z| > \tfrac23 (3e^3)^{1/4}, \text{ else } 0
+    .. math:: \operatorname{prox}(z) = z s^3 \text{ where } |z| > 2 (\tfrac23 τ)^{3/4},
+       \text{ else } 0; \quad s^4 - s + \tfrac{2τ}{3} |z|^{-4/3} = 0
 
-    with :math:`e = 2λ/d`, :math:`a = \tfrac{2}{\sqrt3} e^{1/4} \sqrt{\cosh(φ/3)}`,
-    :math:`φ = \operatorname{arccosh}(27 z^2 e^{-3/2} / 16)`.
+    with τ = λ/d and s the largest root.
 
     Args:
       strength: λ ≥ 0, a scalar or a schedule.

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule, abs_sq, numbers
 from regopt_jax._core.decorator import numeric
+from regopt_jax._core.magnitudes import shrunk
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty
 from regopt_jax.regularizers.penalty import penalty
@@ -39,7 +40,7 @@ class SquaredL2(Penalty, quadratic=True, even=True, separable=True, convex=True)
         return x
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
-        return z / (1 + strength / metric)
+        return shrunk(z, strength, metric)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,8 @@ class HuberL1(Penalty, even=True, separable=True, convex=True):
 
     def prox(self, z: Array, strength: ArrayLike, metric: Array) -> Array:
         threshold = strength / metric
-        shrunk = z / (1 + threshold / self.delta)
-        return jnp.where(jnp.abs(z) <= self.delta + threshold, shrunk, z - threshold * jnp.sign(z))
+        inside = shrunk(z, strength, metric, self.delta)
+        return jnp.where(jnp.abs(z) <= self.delta + threshold, inside, z - threshold * jnp.sign(z))
 
 
 @numeric

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, PyTree, as_transformation, transformation, trees, vectors, wrap
+from regopt_jax._core import Array, PyTree, as_transformation, transformation, trees, wrap
 from regopt_jax._core.derived import holds_back
+from regopt_jax._core.magnitudes import norm, scaled
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import SAME, Chain, Change, Rule, fields
 from regopt_jax._core.protocol import GradientTransformation
@@ -131,9 +132,12 @@ def constant_norm(
     def rescaled(moved: Array, p: Array, kept: bool) -> Array:
         if not kept:
             return moved
-        before, after = vectors.global_norm(p), vectors.global_norm(moved)
-        ratio = jnp.where(after > 0, before / jnp.where(after > 0, after, 1), 1)
-        return moved * ratio.astype(moved.dtype)
+        before, size = scaled(trees.at_least_float32(p))
+        after, _ = scaled(trees.at_least_float32(moved))
+        length = norm(after)
+        unit = after / jnp.where(length > 0, length, 1)
+        back = unit * norm(before).astype(length.dtype) * size.astype(length.dtype)
+        return jnp.where(length > 0, back.astype(moved.dtype), moved)
 
     def masks(params: PyTree) -> list[list[Any]]:
         each, below, _ = split(

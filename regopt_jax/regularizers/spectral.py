@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
 from regopt_jax._core.decorator import numeric
+from regopt_jax._core.magnitudes import quotient, scaled
 from regopt_jax._core.sharding import gathered, scattered
 from regopt_jax._core.trees import at_least_float32
 from regopt_jax.regularizers.base import Regularizer
@@ -32,9 +33,10 @@ class Nuclear(Penalty, convex=True):
             "Use proximal with sgd, momentum or a sign method, whose metric is the scalar "
             "1/learning_rate, or place it by coupled or decoupled.",
         )
-        u, s, vh = jnp.linalg.svd(_matrix(z), full_matrices=False)
-        kept = jnp.maximum(s - (strength / jnp.reshape(metric, ())).astype(s.dtype), 0)
-        return _like(z, (u * _row(kept)) @ vh)
+        near_one, power = scaled(_matrix(z))
+        u, s, vh = jnp.linalg.svd(near_one, full_matrices=False)
+        threshold = quotient(strength, jnp.reshape(metric, ()), power).astype(s.dtype)
+        return _like(z, (u * _row(jnp.maximum(s - threshold, 0))) @ vh * power)
 
 
 def _row(x: Array) -> Array:
