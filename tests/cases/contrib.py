@@ -1,5 +1,6 @@
 """Rows of what Optax keeps in ``optax.contrib``."""
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -343,11 +344,13 @@ PRODIGY_WRONG = {
 
 # The products that Prodigy sums cancel, and so do those that it starts from.
 CANCELS = Allowance(ulps=256, keeps_params=True)
+# A number of the whole tree is of the quotient that the step needs after it.
+CANCELS_TWICE = dataclasses.replace(CANCELS, copies=1)
 
 MOMO_WRONG = {**WRONG_RATE, "lower_bound": float("inf"), "weight_decay": -0.1}
 
 # The weights are where the bet puts them, and an update the difference to where they were.
-BETS = Allowance(differences=True, keeps_params=True)
+BETS = Allowance(differences=True, keeps_params=True, copies=1)
 
 # The first distances have few digits: Optax rounds them to the narrowest dtype.
 STEP_SIZE_FREE = [
@@ -365,7 +368,7 @@ STEP_SIZE_FREE = [
     ),
     both(
         "momo_adam", ro.momo_adam, contrib.momo_adam, extra_args={"value": 2.0},
-        needs_params=True, complex=False, across=True, allow=CANCELS,
+        needs_params=True, complex=False, across=True, allow=CANCELS_TWICE,
         wrong={**MOMO_WRONG, "b1": 1.0, "b2": -0.1, "eps": -1.0},
     ),
     both(
@@ -374,7 +377,7 @@ STEP_SIZE_FREE = [
             "learning_rate": cooling, "eps": 1e-3, "weight_decay": L2, "lower_bound": -4.0,
             "adapt_lower_bound": True,
         },
-        needs_params=True, complex=False, across=True, allow=CANCELS,
+        needs_params=True, complex=False, across=True, allow=CANCELS_TWICE,
     ),
     both(
         "prodigy", ro.prodigy, contrib.prodigy,
@@ -393,7 +396,7 @@ STEP_SIZE_FREE = [
     both(
         "dadapt_adamw", ro.dadapt_adamw, contrib.dadapt_adamw,
         hyperparams={"estim_lr0": 2.0**-10, "weight_decay": L2},
-        needs_params=True, complex=False, across=True, allow=CANCELS,
+        needs_params=True, complex=False, across=True, allow=CANCELS_TWICE,
         wrong={
             **WRONG_RATE, "betas": (1.0, 0.9), "eps": -1.0, "estim_lr0": 0.0,
             "weight_decay": -0.1,
@@ -404,7 +407,7 @@ STEP_SIZE_FREE = [
         hyperparams={
             "learning_rate": cooling, "betas": (0.5, 0.9), "eps": 1e-3, "estim_lr0": 2.0**-4,
         },
-        needs_params=True, complex=False, across=True, allow=CANCELS,
+        needs_params=True, complex=False, across=True, allow=CANCELS_TWICE,
     ),
     both(
         "dog", ro.dog, contrib.dog, hyperparams={"init_step": ("distance", 2.0**-6)},

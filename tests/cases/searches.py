@@ -114,6 +114,6 @@ SEARCHES = [
     ),
     row(
         "lbfgs-alone", ro.lbfgs, optax.lbfgs, searches=False,
-        hyperparams={"learning_rate": 0.05, "linesearch": None},
+        hyperparams={"learning_rate": 0.05, "linesearch": None}, allow=DIFFERENCES,
     ),
 ]  # fmt: skip
