@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from regopt_jax.demo import cli
 from regopt_jax.demo.errors import DemoError, one_line
 
-NEEDED = ("flax", "matplotlib", "orbax", "rich", "sklearn")
+NEEDED = ("filelock", "flax", "matplotlib", "orbax", "rich", "sklearn")
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 

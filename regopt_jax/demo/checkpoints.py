@@ -1,16 +1,20 @@
 """Checkpoints that are whole or not there, and are checked when read.
 
 Orbax writes beside and commits at the end, so a killed process leaves the last whole
-checkpoint. A digest of everything in it tells damage from a file system apart.
+checkpoint. A digest of everything in it tells damage from a file system apart. A lock of the
+operating system, gone with the process however that dies, keeps a second run out of the folder:
+each would clean up what the other is writing.
 """
 
 import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import absl.logging
+import filelock
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
@@ -19,18 +23,19 @@ import regopt_jax as ro
 from regopt_jax.demo.errors import DemoError, one_line
 
 KEPT = 2
+LOCK = ".lock"
 Progress = dict[str, Any]
 
 
 class Checkpoints:
-    """The checkpoints of one run in one folder.
+    """The checkpoints of one run in one folder, a context manager that keeps others out of it.
 
     Args:
       folder: made if it is not there.
       run: the settings that the result depends on, as JSON values.
 
     Raises:
-      DemoError: the folder cannot be used.
+      DemoError: the folder cannot be used, or another process uses it.
     """
 
     def __init__(self, folder: Path, run: dict[str, Any]):
@@ -40,6 +45,7 @@ class Checkpoints:
         self.run = run
         if folder.exists() and not folder.is_dir():
             raise DemoError(f"--checkpoint-dir {folder}: is not a folder.")
+        self._lock = _locked(folder)
         try:
             self._manager = ocp.CheckpointManager(
                 folder.absolute(),
@@ -52,9 +58,21 @@ class Checkpoints:
             )
             self.latest: int | None = self._manager.latest_step()
         except Exception as error:
+            self._lock.release()
             raise DemoError(
                 f"--checkpoint-dir {folder}: cannot be used: {one_line(error)}"
             ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
 
     def save(self, state: ro.TrainState, progress: Progress) -> None:
         """Save after ``state.step`` steps, unless that is done.
@@ -126,6 +144,26 @@ class Checkpoints:
             f"{self.folder / str(self.latest)}: corrupt checkpoint ({why[:80]}); delete this "
             f"folder to continue from the one before, or {self.folder} to start again."
         )
+
+
+def _locked(folder: Path) -> filelock.BaseFileLock:
+    """The lock of a folder, held; the folder is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A marker file in place of a lock would outlive a killed process.
+        lock = filelock.FileLock(folder / LOCK, timeout=0, fallback_to_soft=False)
+        lock.acquire()
+    except filelock.Timeout:
+        raise DemoError(
+            f"--checkpoint-dir {folder}: another process is training in it; wait for it to end, "
+            "or use another folder."
+        ) from None
+    except OSError as error:
+        raise DemoError(
+            f"--checkpoint-dir {folder}: cannot be locked ({error.strerror}), so a second run "
+            "could not be kept out; use a folder that can be written, on a file system with locks."
+        ) from error
+    return lock
 
 
 def _digest(state: ro.TrainState, record: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The two commands, from parsed flags to files."""
 
 import argparse
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -20,12 +21,13 @@ def run_train(args: argparse.Namespace, console: Console) -> None:
     if settings.regularizer != "none":
         name += f"-{settings.regularizer}-{settings.placement}"
     out = _folder(args.out or Path("runs") / name)
-    checkpoints = None
-    if args.checkpoint_dir:
-        run = {**dataclasses.asdict(settings), "checksum_of_the_data": dataset.checksum}
-        checkpoints = Checkpoints(args.checkpoint_dir, run)
-    _print_data(console, settings, dataset)
-    result = train(settings, dataset, console, checkpoints=checkpoints, every=args.checkpoint_every)
+    run = {**dataclasses.asdict(settings), "checksum_of_the_data": dataset.checksum}
+    folder = args.checkpoint_dir
+    with Checkpoints(folder, run) if folder else contextlib.nullcontext() as checkpoints:
+        _print_data(console, settings, dataset)
+        result = train(
+            settings, dataset, console, checkpoints=checkpoints, every=args.checkpoint_every
+        )
     report.save_metrics(result, out / "metrics.json")
     report.save_weights(result, out / "weights.npz")
     figures.curves(result, out / "curves.png")

@@ -1,6 +1,8 @@
 """Killed at any moment and started again, a run ends on the same bits."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -38,19 +40,27 @@ def steps_saved(folder):
     return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
 
 
+def start(folder, *flags):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command(*flags), cwd=folder, **quiet)
+
+
+def wait_for_step(process, saved, step):
+    deadline = time.monotonic() + 120
+    while process.poll() is None and max([0, *steps_saved(saved)]) < step:
+        assert time.monotonic() < deadline
+        time.sleep(0.003)
+
+
 def kill_and_resume(folder, run, moments, every="7"):
-    """Kill the run at each moment: a step saved, or seconds; return the last run's output."""
+    """Kill the run when each of these steps is saved; return the last run's output."""
     flags = (*FLAGS, "--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", every)
-    for after in moments:
-        process = subprocess.Popen(
-            command(*flags), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 120
-        while process.poll() is None and max([0, *steps_saved(folder / "saved")]) < after:
-            assert time.monotonic() < deadline
-            time.sleep(0.003)
+    for step in moments:
+        process = start(folder, *flags)
+        wait_for_step(process, folder / "saved", step)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+        assert (folder / "saved/.lock").exists()  # and yet the next run gets it
     done = run(*flags)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -68,6 +78,34 @@ def test_sigkill_then_bit_identical_weights(uninterrupted, run, tmp_path):
 def test_sigkill_many_times(uninterrupted, run, tmp_path):
     kill_and_resume(tmp_path, run, moments=range(20, 300, 23), every="1")
     assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_second_process_is_kept_out(uninterrupted, here, tmp_path):
+    flags = (*FLAGS, "--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", "7")
+    first = start(tmp_path, *flags)
+    wait_for_step(first, tmp_path / "saved", 14)
+    second = here(*flags)
+    assert first.poll() is None
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "--checkpoint-dir saved: another process is training in it" in second.stderr
+    assert first.wait() == 0
+    assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=os.strerror)
+def test_a_file_system_without_locks_is_refused(here, monkeypatch, error):
+    # NFS whose servers run no lock daemon, Lustre without -o flock and some of FUSE.
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(fd, operation):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    done = here(*FLAGS, "--checkpoint-dir", "saved")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"--checkpoint-dir saved: cannot be locked ({os.strerror(error)})" in done.stderr
 
 
 @pytest.fixture
