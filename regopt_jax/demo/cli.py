@@ -1,15 +1,17 @@
 """The command line: flags, their ranges and their help."""
 
 import argparse
-from pathlib import Path
+import itertools
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from regopt_jax.demo.data import SOURCES
 from regopt_jax.demo.errors import DemoError
-from regopt_jax.demo.numbers import number
-from regopt_jax.demo.recipe import OPTIMIZERS, PLACEMENTS, REGULARIZERS, SCHEDULES, Settings
+from regopt_jax.demo.recipe import OPTIMIZERS, PLACEMENTS, REGULARIZERS, SCHEDULES
+from regopt_jax.demo.values import folder, glob, number
 
 PROG = "python -m regopt_jax"
+EVERY = 100
 
 DESCRIPTION = """\
 Train a small convolutional network (two 3x3 convolutions, two dense layers; float32)
@@ -40,12 +42,28 @@ class _Parser(argparse.ArgumentParser):
         raise DemoError(f"{message} (see {self.prog} --help)")
 
 
+class _Command(_Parser):
+    """The parser of one command, in which ``--flag=--`` has no value; argparse takes it for []."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str], namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        for arg in itertools.takewhile(lambda arg: arg != "--", args):
+            flag, _, value = arg.partition("=")
+            action = self._option_string_actions.get(flag)
+            if value == "--" and action and action.nargs is None:
+                self.error(f"argument {flag}: expected one argument")
+        return super().parse_known_args(args, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     formatter = argparse.RawDescriptionHelpFormatter
     common: dict[str, Any] = {"formatter_class": formatter, "allow_abbrev": False}
     top = _Parser(PROG, description=DESCRIPTION, epilog=f"{EXAMPLES}\n\n{EPILOG}", **common)
-    commands = top.add_subparsers(dest="command", required=True, metavar="{train,compare,list}")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="{train,compare,list}", parser_class=_Command
+    )
     train = commands.add_parser(
         "train",
         help="train once: a table, metrics.json, curves.png, weights.npz",
@@ -83,44 +101,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def settings(args: argparse.Namespace) -> Settings:
-    """What the run depends on, with defaults that belong to the data set or the optimiser.
-
-    Raises:
-      DemoError: flags that need another.
-    """
-    source = SOURCES[args.data]
-    name = getattr(args, "optimizer", "recommended")
-    regularizer = getattr(args, "regularizer", "none")
-    for flag in ("strength", "l2_strength", "select", "placement"):
-        if getattr(args, flag, None) is not None and regularizer == "none":
-            raise DemoError(f"--{flag.replace('_', '-')} needs a --regularizer.")
-    if getattr(args, "l2_strength", None) is not None and regularizer != "elastic-net":
-        raise DemoError("--l2-strength belongs to --regularizer elastic-net.")
-
-    def given(flag: str, default: Any) -> Any:
-        value = getattr(args, flag, None)
-        return default if value is None else value
-
-    return Settings(
-        data=args.data,
-        limit=args.limit,
-        optimizer=name,
-        learning_rate=given("learning_rate", OPTIMIZERS[name].learning_rate),
-        weight_decay=getattr(args, "weight_decay", None),
-        schedule=given("schedule", "cosine"),
-        warmup_fraction=given("warmup_fraction", 0.05),
-        regularizer=regularizer,
-        strength=given("strength", 1e-3),
-        l2_strength=given("l2_strength", 1e-3),
-        select=given("select", "**/kernel"),
-        placement=given("placement", PLACEMENTS[0]),
-        batch_size=given("batch_size", source.batch_size),
-        epochs=given("epochs", source.epochs),
-        seed=args.seed,
-    )
-
-
 def _add_data(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("data")
     group.add_argument(
@@ -131,7 +111,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--data-dir",
-        type=Path,
+        type=folder,
         metavar="DIR",
         help="folder of train-images-idx3-ubyte[.gz] and its three companions",
     )
@@ -205,6 +185,7 @@ def _add_regularizer(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--select",
+        type=glob,
         metavar="GLOB",
         help="the arrays it acts on, such as 'Dense_*/kernel' (default: **/kernel, so not biases)",
     )
@@ -247,7 +228,7 @@ def _add_training(command: argparse.ArgumentParser) -> None:
 def _add_output(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("output")
     group.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the results (default: runs/<name>)"
+        "--out", type=folder, metavar="DIR", help="folder of the results (default: runs/<name>)"
     )
 
 
@@ -255,14 +236,13 @@ def _add_checkpoints(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("checkpoints (Orbax)")
     group.add_argument(
         "--checkpoint-dir",
-        type=Path,
+        type=folder,
         metavar="DIR",
         help="save here, and continue from what is here to bit-identical weights",
     )
     group.add_argument(
         "--checkpoint-every",
         type=number(int, 1),
-        default=100,
         metavar="N",
-        help="steps between checkpoints; one more after every epoch (default: 100)",
+        help=f"steps between checkpoints; one more after every epoch (default: {EVERY})",
     )

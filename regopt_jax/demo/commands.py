@@ -10,12 +10,13 @@ from rich.console import Console
 from regopt_jax.demo import cli, data, figures, recipe, report
 from regopt_jax.demo.checkpoints import Checkpoints
 from regopt_jax.demo.errors import DemoError
+from regopt_jax.demo.settings import settings_of
 from regopt_jax.demo.training import train
 
 
 def run_train(args: argparse.Namespace, console: Console) -> None:
     """Train once and report."""
-    settings = cli.settings(args)
+    settings = settings_of(args)
     dataset = data.load(args.data, args.data_dir, args.limit)
     name = f"{settings.data}-{settings.optimizer}"
     if settings.regularizer != "none":
@@ -25,9 +26,8 @@ def run_train(args: argparse.Namespace, console: Console) -> None:
     folder = args.checkpoint_dir
     with Checkpoints(folder, run) if folder else contextlib.nullcontext() as checkpoints:
         _print_data(console, settings, dataset)
-        result = train(
-            settings, dataset, console, checkpoints=checkpoints, every=args.checkpoint_every
-        )
+        every = args.checkpoint_every or cli.EVERY
+        result = train(settings, dataset, console, checkpoints=checkpoints, every=every)
     report.save_metrics(result, out / "metrics.json")
     report.save_weights(result, out / "weights.npz")
     figures.curves(result, out / "curves.png")
@@ -37,7 +37,7 @@ def run_train(args: argparse.Namespace, console: Console) -> None:
 
 def run_compare(args: argparse.Namespace, console: Console) -> None:
     """Train each optimiser of the lecture from the same start, and report."""
-    settings = cli.settings(args)
+    settings = settings_of(args)
     dataset = data.load(args.data, args.data_dir, args.limit)
     out = _folder(args.out or Path("runs") / f"compare-{settings.data}")
     _print_data(console, settings, dataset)

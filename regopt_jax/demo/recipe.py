@@ -147,20 +147,9 @@ def objective(settings: Settings, loss_fn: Callable[..., Any]) -> Callable[..., 
 
 def _optimizer(settings: Settings, total_steps: int) -> ro.GradientTransformation:
     row = OPTIMIZERS[settings.optimizer]
-    decay = settings.weight_decay
-    if decay is not None and row.weight_decay is None:
-        raise DemoError(
-            f"--weight-decay: {settings.optimizer} has none of its own; "
-            "use --regularizer l2 --placement decoupled."
-        )
-    decay = row.weight_decay if decay is None else decay
+    decay = row.weight_decay if settings.weight_decay is None else settings.weight_decay
     if row.make is not None:
         return row.make(schedule(settings, total_steps), decay or 0.0)
-    if settings.schedule != "cosine":
-        raise DemoError(
-            "--schedule: recommended brings its own, warmup and cosine; "
-            "use --optimizer adamw to choose another."
-        )
     return ro.recommended(
         total_steps, settings.learning_rate, decay or 0.0, warmup_fraction=settings.warmup_fraction
     )

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+import regopt_jax as ro
 from regopt_jax.demo.training import Result
 
 
@@ -73,5 +74,9 @@ def _metrics(result: Result) -> dict[str, Any]:
         "settings": dataclasses.asdict(result.settings),
         "epochs": result.history,
         "final": result.final,
-        "versions": {name: version(name) for name in ("jax", "flax", "regopt-jax")},
+        "versions": {
+            "jax": version("jax"),
+            "flax": version("flax"),
+            "regopt-jax": ro.__version__,  # a source tree on the path has no metadata
+        },
     }

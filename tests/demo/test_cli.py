@@ -39,12 +39,88 @@ def refused(capsys, *flags):
         ("train --regularizer l1 --l2-strength 1", "elastic-net"),
         ("train --data fashion-mnist", "needs --data-dir"),
         ("compare --data fashion-mnist --data-dir nowhere", "nowhere: no such folder"),
+        ("train --checkpoint-every 5", "--checkpoint-every needs a --checkpoint-dir"),
+        ("train --data-dir nowhere", "--data-dir is for IDX files"),
+        ("train --regularizer nonnegative --strength 1", "--strength has no meaning"),
     ],
 )
 def test_wrong_flags_are_one_line(capsys, tmp_path, monkeypatch, flags, said):
     monkeypatch.chdir(tmp_path)
     assert said in refused(capsys, *flags.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def flags_of(command):
+    """Every flag of a command that takes a value, by how its help shows it."""
+    from regopt_jax.demo import cli
+
+    (commands,) = (a for a in cli.parser()._actions if isinstance(a.choices, dict))
+    actions = commands.choices[command]._actions
+    return {a.option_strings[-1]: a for a in actions if a.option_strings and a.nargs is None}
+
+
+VALUED = [(command, flag) for command in ("train", "compare") for flag in flags_of(command)]
+
+
+@pytest.mark.parametrize(("command", "flag"), VALUED)
+def test_two_dashes_are_no_value(capsys, command, flag):
+    for given in ([f"{flag}=--"], [flag, "--"], [flag]):
+        said = refused(capsys, command, *given)
+        assert f"argument {flag}: expected one argument" in said
+        assert f"regopt_jax {command} --help" in said
+
+
+def test_two_dashes_elsewhere(capsys):
+    assert "--foo=--" in refused(capsys, "train", "--foo=--")
+    assert "ignored explicit argument '--'" in refused(capsys, "list", "--markdown=--")
+    assert "no name contains '--markdown=--'" in refused(capsys, "list", "--", "--markdown=--")
+
+
+@pytest.mark.parametrize(("command", "flag"), VALUED)
+def test_an_empty_value_is_refused(capsys, tmp_path, monkeypatch, command, flag):
+    monkeypatch.chdir(tmp_path)
+    for given in ([f"{flag}="], [flag, ""]):
+        assert f"argument {flag}: " in refused(capsys, command, *given)
+    assert list(tmp_path.iterdir()) == []
+
+
+# A value of each flag, and the flags without which it would change nothing.
+IN_USE = {
+    "--data": ("fashion-mnist", ()),
+    "--data-dir": ("idx", ("--data", "fashion-mnist")),
+    "--limit": ("7", ()),
+    "--optimizer": ("adam", ()),
+    "--learning-rate": ("0.5", ()),
+    "--weight-decay": ("0.5", ("--optimizer", "adamw")),
+    "--schedule": ("step", ("--optimizer", "adam")),
+    "--warmup-fraction": ("0.5", ()),
+    "--regularizer": ("l1", ()),
+    "--strength": ("0.5", ("--regularizer", "l1")),
+    "--l2-strength": ("0.5", ("--regularizer", "elastic-net")),
+    "--select": ("**", ("--regularizer", "l1")),
+    "--placement": ("coupled", ("--regularizer", "l1")),
+    "--batch-size": ("7", ()),
+    "--epochs": ("7", ()),
+    "--seed": ("7", ()),
+    "--out": ("elsewhere", ()),
+    "--checkpoint-dir": ("saved", ()),
+    "--checkpoint-every": ("7", ("--checkpoint-dir", "saved")),
+}
+
+
+def test_a_flag_that_would_be_ignored_is_refused(capsys, tmp_path, monkeypatch):
+    from regopt_jax.demo import cli, recipe
+    from regopt_jax.demo.settings import settings_of
+
+    monkeypatch.chdir(tmp_path)
+    assert set(IN_USE) == set(flags_of("train"))
+    for flag, (value, companions) in IN_USE.items():
+        used = cli.parser().parse_args(["train", *companions, flag, value])
+        recipe.transformation(settings_of(used), 70)
+        if companions:
+            # The default optimiser has a decay, which is used there.
+            instead = ("--optimizer", "sgd") if flag == "--weight-decay" else ()
+            assert flag in refused(capsys, "train", *instead, flag, value)
 
 
 def test_a_missing_extra_is_one_line(capsys, monkeypatch):

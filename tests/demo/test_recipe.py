@@ -9,13 +9,14 @@ import pytest
 import regopt_jax as ro
 from regopt_jax.demo import cli, recipe
 from regopt_jax.demo.errors import DemoError
+from regopt_jax.demo.settings import settings_of
 
 STEPS = 70
 PARAMS = {"Dense_0": {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.full(2, 0.5)}}
 
 
 def settings(*flags):
-    return cli.settings(cli.parser().parse_args(["train", *flags]))
+    return settings_of(cli.parser().parse_args(["train", *flags]))
 
 
 @pytest.mark.parametrize("placement", recipe.PLACEMENTS)
@@ -34,7 +35,8 @@ def test_every_optimiser_takes_a_regulariser_at_every_place(optimizer, placement
 
 @pytest.mark.parametrize("regularizer", recipe.REGULARIZERS)
 def test_every_regulariser_acts_on_kernels_alone(regularizer):
-    flags = ["--optimizer", "adam", "--regularizer", regularizer, "--strength", "1e3"]
+    flags = ["--optimizer", "adam", "--regularizer", regularizer]
+    flags += [] if regularizer == "nonnegative" else ["--strength", "1e3"]
     tx = recipe.transformation(settings(*flags), STEPS)
     state, update = tx.init(PARAMS), jax.jit(tx.update)
     params = {"Dense_0": {"kernel": -PARAMS["Dense_0"]["kernel"], "bias": jnp.full(2, -0.5)}}
@@ -78,7 +80,7 @@ def test_recommended_follows_the_schedule_that_is_drawn():
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--optimizer sgd --weight-decay 0.1", "--weight-decay: sgd has none"),
+        ("--optimizer sgd --weight-decay 0.1", "--weight-decay is nothing that sgd has"),
         ("--schedule step", "recommended brings its own"),
         ("--warmup-fraction 0", "warmup_fraction"),
         ("--regularizer nonnegative --placement coupled", "proximal"),

@@ -1,8 +1,9 @@
-"""Numbers on the command line, checked against their range."""
+"""Values on the command line: numbers, checked against their range, names and patterns."""
 
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 
 def number(
@@ -31,3 +32,17 @@ def number(
         return value
 
     return parse
+
+
+def folder(text: str) -> Path:
+    """An argparse type: the name of a folder, which may not be there yet."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no folder ('.' is the current one)")
+    return Path(text)
+
+
+def glob(text: str) -> str:
+    """An argparse type: a pattern that can match something."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty pattern matches nothing")
+    return text
