@@ -59,6 +59,7 @@ from regopt_jax.optimizers.dadapt_adamw import dadapt_adamw as dadapt_adamw
 from regopt_jax.optimizers.distance_to_start import dog as dog, dowg as dowg
 from regopt_jax.optimizers.dpsgd import dpsgd as dpsgd
 from regopt_jax.optimizers.fromage import fromage as fromage
+from regopt_jax.optimizers.galore import galore as galore
 from regopt_jax.optimizers.large_batch import lamb as lamb, lars as lars
 from regopt_jax.optimizers.lbfgs import lbfgs as lbfgs
 from regopt_jax.optimizers.lion import lion as lion
@@ -304,6 +305,7 @@ from regopt_jax.wrappers.inject import (
 from regopt_jax.wrappers.lookahead import LookaheadParams as LookaheadParams, lookahead as lookahead
 from regopt_jax.wrappers.mechanize import mechanize as mechanize
 from regopt_jax.wrappers.sam import sam as sam
+from regopt_jax.wrappers.scale_by_galore import scale_by_galore as scale_by_galore
 from regopt_jax.wrappers.schedule_free import (
     schedule_free as schedule_free,
     schedule_free_eval_params as schedule_free_eval_params,

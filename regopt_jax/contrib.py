@@ -39,6 +39,7 @@ from regopt_jax.optimizers.cocob import cocob as cocob
 from regopt_jax.optimizers.dadapt_adamw import dadapt_adamw as dadapt_adamw
 from regopt_jax.optimizers.distance_to_start import dog as dog, dowg as dowg
 from regopt_jax.optimizers.dpsgd import dpsgd as dpsgd
+from regopt_jax.optimizers.galore import galore as galore
 from regopt_jax.optimizers.madgrad import madgrad as madgrad
 from regopt_jax.optimizers.momo import momo as momo, momo_adam as momo_adam
 from regopt_jax.optimizers.muon import muon as muon
@@ -67,6 +68,7 @@ from regopt_jax.transforms.scale_by_simplified_ademamix import (
 )
 from regopt_jax.wrappers.mechanize import mechanize as mechanize
 from regopt_jax.wrappers.sam import sam as sam
+from regopt_jax.wrappers.scale_by_galore import scale_by_galore as scale_by_galore
 from regopt_jax.wrappers.schedule_free import (
     schedule_free as schedule_free,
     schedule_free_eval_params as schedule_free_eval_params,

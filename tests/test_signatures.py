@@ -32,10 +32,7 @@ OTHER_DEFAULTS = {
 }
 ABSENT = {
     "": {"experimental": "Optax's own experiments"},
-    "contrib": {
-        "galore": "not here yet: Adam on a projection of each matrix",
-        "scale_by_galore": "not here yet: Adam on a projection of each matrix",
-    },
+    "contrib": {},
     "schedules": {},
     "transforms": {},
 }

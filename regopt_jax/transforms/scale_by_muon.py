@@ -1,6 +1,5 @@
 r"""Muon: the momentum of a matrix, orthogonalised."""
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,7 +7,13 @@ from optax.contrib import MuonDimensionNumbers as MuonDimensionNumbers, MuonStat
 
 from regopt_jax._core import Array, ArrayLike, GradientTransformation, Step, leafwise, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax.transforms.matrices import DimensionNumbers, MatrixAxes, matrix_axes
+from regopt_jax.transforms.matrices import (
+    DimensionNumbers,
+    MatrixAxes,
+    folded,
+    matrix_axes,
+    unfolded,
+)
 from regopt_jax.transforms.moments import ahead, corrections, moving_average, unbiased
 from regopt_jax.transforms.orthogonal import (
     PRECONDITIONINGS,
@@ -72,12 +77,8 @@ def scale_by_muon(
         )
 
     def matrices(m: Array, rows: Array, axes: MatrixAxes) -> Array:
-        order = sum(axes, ())
-        x = m.transpose(order)
-        batch, reduced, out = (tuple(m.shape[i] for i in group) for group in axes)
-        flat = x.reshape(*batch, math.prod(reduced), math.prod(out))
-        u = orthogonalize(flat, rows, ns_steps, eps, preconditioning).reshape(x.shape)
-        u = u.transpose(sorted(range(m.ndim), key=order.__getitem__))
+        u = orthogonalize(folded(m, axes), rows, ns_steps, eps, preconditioning)
+        u = unfolded(u, axes, m.shape)
         return jnp.sum(m.conj() * u) * u if adaptive else u
 
     def update(

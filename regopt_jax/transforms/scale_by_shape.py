@@ -2,11 +2,10 @@ r"""The effect of a matrix's shape on its step, undone (Muon)."""
 
 import math
 
-import jax.numpy as jnp
 from optax.contrib import MuonDimensionNumbers as MuonDimensionNumbers, MuonState as MuonState
 
 from regopt_jax._core import Array, ArrayLike, GradientTransformation, leafwise, transformation
-from regopt_jax.transforms.matrices import DimensionNumbers, MatrixAxes, matrix_axes
+from regopt_jax.transforms.matrices import DimensionNumbers, MatrixAxes, matrix_axes, sides
 
 
 @transformation(consistent_rms="[0, inf) or None")
@@ -37,7 +36,7 @@ def scale_by_shape(
     """
 
     def scaled(g: Array, axes: MatrixAxes) -> Array:
-        _, rows, columns = (math.prod(jnp.shape(g)[i] for i in group) for group in axes)
+        rows, columns = sides(g.shape, axes)
         if consistent_rms is None:
             return g * (math.sqrt(max(1.0, columns / rows)) if rows else 1.0)
         return (g * (math.sqrt(max(rows, columns)) * consistent_rms)).astype(g.dtype)

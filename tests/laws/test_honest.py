@@ -48,7 +48,7 @@ def test_a_wrong_hyperparameter_is_refused_by_name_and_range(case, name):
 
 COUNTS = {
     "every_k", "k", "sync_period", "patience", "cooldown", "accumulation_size", "ns_steps",
-    "precondition_frequency", "max_consecutive_errors", "num_betas",
+    "precondition_frequency", "max_consecutive_errors", "num_betas", "update_proj_gap",
 }  # fmt: skip
 COUNTED = [
     (case, name)
@@ -123,6 +123,7 @@ PASSED_ON = {
     "muon_weight_dimension_numbers": "MuonDimensionNumbers",
     "hessian_diagonal_fn": "Expected a gradient transformation",
     "linesearch": "Expected a gradient transformation",
+    "base_optimizer": "Expected a gradient transformation",
 }
 
 

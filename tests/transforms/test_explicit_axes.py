@@ -26,6 +26,7 @@ TRANSFORMATIONS = {
     "shampoo": lambda: ro.shampoo(0.1),
     "soap": lambda: ro.soap(0.1),
     "adafactor": lambda: ro.adafactor(0.1, min_dim_size_to_factor=8),
+    "galore": lambda: ro.galore(0.1, rank=2, update_proj_gap=2),
     "flatten": lambda: ro.flatten(ro.adam(0.1)),
     "group lasso": lambda: ro.proximal(ro.adam(0.1), ro.group_lasso(0.1)),
     "nuclear norm": lambda: ro.proximal(ro.sgd(0.1), ro.nuclear_norm(0.5)),
