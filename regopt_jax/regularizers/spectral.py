@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
@@ -34,9 +35,47 @@ class Nuclear(Penalty, convex=True):
             "1/learning_rate, or place it by coupled or decoupled.",
         )
         near_one, power = scaled(_matrix(z))
-        u, s, vh = jnp.linalg.svd(near_one, full_matrices=False)
-        threshold = quotient(strength, jnp.reshape(metric, ()), power).astype(s.dtype)
-        return _like(z, (u * _row(jnp.maximum(s - threshold, 0))) @ vh * power)
+        threshold = quotient(strength, jnp.reshape(metric, ()), power)
+        return _like(z, _thresholded(near_one, threshold.astype(power.dtype)) * power)
+
+
+@jax.custom_jvp
+def _thresholded(x: Array, threshold: Array) -> Array:
+    """U diag(f(σ)) Vᴴ with f(σ) = (σ - τ)₊."""
+    u, s, vh = jnp.linalg.svd(x, full_matrices=False)
+    return (u * _row(jnp.maximum(s - threshold, 0)).astype(u.dtype)) @ vh
+
+
+@_thresholded.defjvp
+def _turned(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Its derivative by divided differences of f, which no equal or missing σ leaves open.
+
+    With E = Uᴴ dX V, that is U (A ∘ sym E + B ∘ skew E) Vᴴ, A the differences of f between σᵢ and
+    σⱼ and B, as f is odd, those between σᵢ and -σⱼ; in what U or V leaves out, between σⱼ and 0.
+    """
+    (x, threshold), (dx, shift) = primals, tangents
+    u, s, vh = jnp.linalg.svd(x, full_matrices=False)
+    kept, identity = jnp.maximum(s - threshold, 0), (threshold <= 0).astype(s.dtype)
+    present = jnp.where(s > threshold, 1, identity)
+    e = u.conj().T @ dx @ vh.conj().T
+    symmetric, skew = (e + e.conj().T) / 2, (e - e.conj().T) / 2
+
+    def ratio(difference: Array, of: Array) -> Array:
+        return jnp.where(of > 0, difference / jnp.where(of > 0, of, 1), identity)
+
+    one, other = present[:, None], present[None, :]
+    apart = jnp.abs(s[:, None] - s[None, :])
+    crossing = ratio(jnp.maximum(kept[:, None], kept[None, :]), apart)
+    a = jnp.where(one == other, one, crossing).astype(e.dtype)
+    b = ratio(kept[:, None] + kept[None, :], s[:, None] + s[None, :]).astype(e.dtype)
+    inside = a * symmetric + b * skew - jnp.diag(present * shift).astype(e.dtype)
+    slope = u @ inside @ vh
+    outside = _row(ratio(kept, s)).astype(e.dtype)
+    if x.shape[0] > x.shape[1]:
+        slope = slope + ((dx @ vh.conj().T - u @ e) * outside) @ vh
+    elif x.shape[0] < x.shape[1]:
+        slope = slope + (u * outside) @ (u.conj().T @ dx - e @ vh)
+    return (u * _row(kept).astype(u.dtype)) @ vh, slope
 
 
 def _row(x: Array) -> Array:

@@ -1,5 +1,7 @@
 """At exact zeros and other corners: one slope, the same by every way to it, and never NaN."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,3 +94,85 @@ def test_penalised_training_leaves_an_untouched_zero_alone(case):
         w = w - 0.1 * jax.grad(loss)(w)
     np.testing.assert_array_equal(w[:, 1], 0)
     assert np.all(np.isfinite(w))
+
+
+@functools.cache
+def squared_prox(case):
+    def size(x, metric):
+        return jnp.sum((case.make(0.1).prox(x, metric) - 0.25) ** 2)
+
+    return jax.jit(size), jax.jit(jax.grad(size))
+
+
+@pytest.mark.parametrize("diagonal", [False, True], ids=["scalar", "diagonal"])
+@points
+@pytest.mark.parametrize("case", [c for c in PENALTIES if c.name != "penalty"], ids=repr)
+def test_the_slope_of_prox_is_that_of_its_differences(case, point, diagonal):
+    """Wherever it has one, and finite where it has a kink."""
+    if diagonal and not case.diagonal:
+        pytest.skip("known in scalar metrics only")
+    x, (size, slope_of) = jnp.asarray(POINTS[point]), squared_prox(case)
+    metric = jnp.full(case.shape, 2.0) if diagonal else jnp.ones([])
+    slope = np.asarray(slope_of(x, metric))
+    assert np.all(np.isfinite(slope))
+    for index in np.ndindex(case.shape):
+        shift, step = np.zeros(case.shape), 1e-6
+        shift[index] = step
+        ahead, behind = ((size(x + s, metric) - size(x, metric)) / step for s in (shift, -shift))
+        if abs(ahead + behind) < 1e-4:
+            np.testing.assert_allclose(slope[index], (ahead - behind) / 2, atol=2e-4)
+
+
+squared_low_rank = jax.jit(jax.grad(lambda x: jnp.sum(abs(ro.nuclear_norm(0.1).prox(x)) ** 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "bfloat16"])
+@pytest.mark.parametrize(
+    "kept",
+    [[2, 2, 2], [2, 2, 0], [0, 0, 0], [2, 0.05, 0.05], [0.1, 0.1, 0], [3, 2, 1]],
+    ids=lambda kept: "-".join(map(str, kept)),
+)
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 4), (2, 3, 3)], ids=str)
+def test_the_slope_of_a_low_rank_at_repeated_and_missing_singular_values(shape, kept, dtype):
+    """Of the squared sum it is 2 (prox)(1 - 0) along each, as f² is a function of each of them."""
+    rng = np.random.default_rng(0)
+    rows = int(np.prod(shape[:-1]))
+    u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (rows, shape[-1]))
+    f = np.maximum(np.array(kept) - 0.1, 0)
+    x, expected = ((u[:, :3] * s) @ v[:, :3].T for s in (kept, 2 * f))
+    if dtype == "complex64":
+        x, expected = ((1 + 1j) / np.sqrt(2) * a for a in (x, expected))
+    x = jnp.asarray(x.reshape(shape), dtype)
+    slope = squared_low_rank(x).conj()
+    assert slope.dtype == x.dtype
+    eps = float(jnp.finfo(dtype).eps)
+    kind = complex if dtype == "complex64" else float
+    np.testing.assert_allclose(slope.astype(kind).reshape(rows, -1), expected, atol=50 * eps)
+
+
+def test_of_twice_the_identity_it_is_3_8_and_at_zero_0():
+    def size(x, strength):
+        return jnp.sum(ro.nuclear_norm(strength).prox(x) ** 2)
+
+    for make in (jax.jit, lambda f: f):
+        slopes = make(jax.grad(size, argnums=(0, 1)))
+        by_x, by_strength = slopes(2 * jnp.eye(3), 0.1)
+        np.testing.assert_allclose(by_x, 3.8 * np.eye(3), atol=1e-12)
+        np.testing.assert_allclose(by_strength, -3 * 3.8, rtol=1e-12)
+        np.testing.assert_array_equal(slopes(jnp.zeros((3, 3)), 0.1)[0], 0)
+
+
+def test_a_general_direction_at_repeated_singular_values():
+    """Against differences, off the diagonal and outside the spaces too."""
+    rng = np.random.default_rng(1)
+    for kept in ([2, 2, 0.05], [2, 2, 2], [1, 0, 0], [0.05, 0.05, 0], [3, 2, 1]):
+        for rows in (3, 5):
+            u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (rows, 3))
+            for x in ((u[:, :3] * kept) @ v.T, v @ (u[:, :3] * kept).T):
+                t = rng.normal(size=x.shape)
+                R, h = ro.nuclear_norm(0.1), 1e-6
+                tangent = jax.jvp(R.prox, (jnp.asarray(x),), (jnp.asarray(t),))[1]
+                numeric = (R.prox(jnp.asarray(x + h * t)) - R.prox(jnp.asarray(x - h * t))) / (
+                    2 * h
+                )
+                np.testing.assert_allclose(tangent, numeric, atol=1e-7)
