@@ -319,7 +319,8 @@ def real_dtype(tree: PyTree, *, narrowest: bool = True) -> Any:
     In Optax's face the narrowest of them, or the widest, whichever that is.
     """
     if not strict():
-        return jnp.finfo(optax.tree.dtype(tree, "lowest" if narrowest else "highest")).dtype
+        found = optax.tree.dtype(tree, "lowest" if narrowest else "highest")
+        return jnp.finfo(found).dtype if jnp.issubdtype(found, jnp.inexact) else found
     own = map(jnp.result_type, jax.tree.leaves(tree))
     dtypes = [jnp.finfo(dtype).dtype for dtype in own if jnp.issubdtype(dtype, jnp.inexact)]
     with jax.numpy_dtype_promotion("standard"):
@@ -337,8 +338,13 @@ def full_like(p: ArrayLike, value: ArrayLike, dtype: Any = None) -> Array:
 
 
 def _like(p: ArrayLike, dtype: Any) -> Any:
-    """A dtype as precise as ``dtype``, and complex if ``p`` is: a real one would halve it."""
+    """A dtype as precise as ``dtype``, and complex if ``p`` is: a real one would halve it.
+
+    In Optax's face the very dtype.
+    """
     own = p.dtype if hasattr(p, "dtype") else jnp.result_type(p)
+    if not strict():
+        return jax.dtypes.canonicalize_dtype(dtype or own)
     kept = jax.dtypes.canonicalize_dtype(dtype or own)
     if jnp.issubdtype(own, jnp.complexfloating):
         with jax.numpy_dtype_promotion("standard"):

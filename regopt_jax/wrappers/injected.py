@@ -16,6 +16,7 @@ from regopt_jax._core.nature import Change
 from regopt_jax._core.optax_states import WrappedScheduleState
 from regopt_jax._core.protocol import GradientTransformation, relabelled
 from regopt_jax._core.show import shown
+from regopt_jax._core.tolerance import strict
 
 Values = dict[str, Any]
 NUMBERS = (int, float, jax.Array, np.ndarray, np.number)
@@ -109,7 +110,8 @@ def injected(
     ) -> tuple[PyTree, optax.InjectStatefulHyperparamsState]:
         states = state.hyperparams_states
         scheduled = {name: f(states[name], **extra) for name, f in schedules.items()}
-        values = stored(state.hyperparams | scheduled, updates if params is None else params)
+        tree = updates if params is None and strict() else params  # Optax reads the latter alone
+        values = stored(state.hyperparams | scheduled, tree)
 
         def advanced(values: Values) -> tuple[PyTree, Any]:
             operands = (values, mode, updates, state.inner_state, params, extra)

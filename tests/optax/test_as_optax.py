@@ -31,6 +31,7 @@ def labels(params: Any) -> Any:
 
 NAN = {"w": jnp.array([jnp.nan, 1.0, 1.0]), "b": jnp.array([1.0])}
 ZERO = jax.tree.map(jnp.zeros_like, G)
+COMPLEX = jax.tree.map(lambda w: jax.lax.complex(w, w), W)
 NONE = {"w": G["w"], "b": None}
 INTEGERS = {"w": jnp.array([1, 2, 3]), "b": jnp.array([1.0])}
 BATCH = jax.tree.map(lambda g: g[None], G)
@@ -103,6 +104,11 @@ PROBES: dict[str, Callable[[Any], Any]] = {
     "no parameters": lambda o: steps(o.adam(0.1), params={}, grads=[{}, {}]),
     "an empty tuple": lambda o: steps(o.sgd(0.1), params=(), grads=[()]),
     "zeros": lambda o: steps(o.adam(0.1), grads=[ZERO, ZERO]),
+    "a real dtype for complex moments": lambda o: o.adam(0.1, mu_dtype="float32").init(COMPLEX),
+    "a complex dtype for real ones": lambda o: o.trace(0.9, accumulator_dtype="complex64").init(W),
+    "a dtype for schedule_free": lambda o: o.contrib.schedule_free_sgd(
+        state_dtype="complex64"
+    ).init(W),
     # wrappers
     "unused labels": lambda o: steps(
         o.partition({"a": o.sgd(0.1), "b": o.adam(0.1), "c": o.sgd(1.0)}, labels)
@@ -195,6 +201,9 @@ PROBES: dict[str, Callable[[Any], Any]] = {
     ),
     "keywords of update": lambda o: by_keywords(o.chain(o.clip(1.0), o.adam(0.1))),
     "a named chain": lambda o: steps(o.named_chain(("a", o.clip(1.0)), ("b", o.sgd(0.1)))),
+    "injected, without parameters": lambda o: without_params(
+        o.inject_hyperparams(o.scale)(lambda count: count), jnp.arange(3)
+    ),
     "a learning rate of None": lambda o: steps(o.adam(None)),
     "an array for a rate": lambda o: steps(o.sgd(jnp.array(0.1))),
     "a NumPy rate": lambda o: steps(o.adam(np.float32(0.1))),
@@ -220,6 +229,10 @@ def by_hand(o: Any, empty: Any) -> Any:
 
 def by_keywords(tx: Any) -> Any:
     return tx.update(updates=G, state=tx.init(params=W), params=W)
+
+
+def without_params(tx: Any, g: Any) -> Any:
+    return tx.update(g, tx.init(g))
 
 
 def look_ahead(o: Any, tx: Any) -> list[Any]:
