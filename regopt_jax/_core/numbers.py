@@ -61,6 +61,28 @@ def check(who: str, **hyperparams: tuple[Any, str]) -> None:
             raise ValueError(f"{who}: {name} must be {expected}, got {value!r}.")
 
 
+def constant(who: str, name: str, value: Any, interval: str) -> float:
+    """The one number of a hyperparameter that functions are compiled for, in its interval.
+
+    Raises:
+      TypeError: names the hyperparameter, which is an array of several or not known yet.
+      ValueError: as for :func:`check`.
+
+    >>> constant("l2_ball", "radius", np.float32(2.0), "(0, inf)")
+    2.0
+    """
+    try:
+        if np.ndim(value) > 0:
+            raise TypeError("an array")
+        number = float(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{who}: {name} must be one number, known when it is made, got {value!r}."
+        ) from error
+    check(who, **{name: (number, interval)})
+    return number
+
+
 def require_schedule(who: str, name: str, schedule: Callable[..., Any]) -> None:
     """Require a function that the step alone can be given to.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
 from regopt_jax._core.lift import promoting
@@ -111,8 +112,17 @@ class Regularizer:
         """For each term, which leaves it acts on.
 
         Raises:
-          ValueError: a selector matches no leaf; lists the paths there are.
+          ValueError: a selector matches no leaf; lists the paths there are. A strength is an
+            array of several numbers.
         """
+        for term in self.terms:
+            if strict() and np.ndim(term.strength) > 0:
+                raise ValueError(
+                    f"Regularizer: the strength of {term.penalty} must be one number, got an array "
+                    f"of shape {np.shape(term.strength)}. Restrict regularisers of different "
+                    "strengths to different leaves by .on(select(...)), or map over several "
+                    "strengths by jax.vmap."
+                )
         everywhere = [True] * len(trees.flatten(params)[0])
         return [
             everywhere

@@ -149,17 +149,19 @@ def box(low: float, high: float) -> Regularizer:
     """Weights between ``low`` and ``high``, in any metric.
 
     Args:
-      low: the lower bound.
+      low: the lower bound, of all elements; ``.on(select(...))`` gives leaves bounds of their own.
       high: the upper bound, ≥ ``low``.
 
     Raises:
+      TypeError: a bound is no single number.
       ValueError: ``low`` exceeds ``high``.
 
     >>> import jax.numpy as jnp
     >>> box(-1.0, 1.0).prox(jnp.array([2.0, -0.5])).tolist()
     [1.0, -0.5]
     """
-    numbers.check("box", high=(high, f"[{low}, inf]"))
+    low = numbers.constant("box", "low", low, "[-inf, inf]")
+    high = numbers.constant("box", "high", high, f"[{low}, inf]")
     return penalty(Box(low, high), name="box")
 
 
@@ -171,13 +173,14 @@ def l2_ball(radius: float = 1.0) -> Regularizer:
       radius: > 0.
 
     Raises:
+      TypeError: the radius is no single number.
       ValueError: a radius out of its range; later, a diagonal metric.
 
     >>> import jax.numpy as jnp
     >>> l2_ball(5.0).prox(jnp.array([6.0, 8.0])).tolist()
     [3.0, 4.0]
     """
-    numbers.check("l2_ball", radius=(radius, "(0, inf)"))
+    radius = numbers.constant("l2_ball", "radius", radius, "(0, inf)")
     return penalty(L2Ball(radius), name="l2_ball")
 
 
@@ -189,13 +192,14 @@ def l1_ball(radius: float = 1.0) -> Regularizer:
       radius: > 0.
 
     Raises:
+      TypeError: the radius is no single number.
       ValueError: a radius out of its range; later, a diagonal metric.
 
     >>> import jax.numpy as jnp
     >>> l1_ball(1.0).prox(jnp.array([2.0, 0.5])).tolist()
     [1.0, 0.0]
     """
-    numbers.check("l1_ball", radius=(radius, "(0, inf)"))
+    radius = numbers.constant("l1_ball", "radius", radius, "(0, inf)")
     return penalty(L1Ball(radius), name="l1_ball")
 
 
@@ -207,13 +211,14 @@ def simplex(total: float = 1.0) -> Regularizer:
       total: > 0.
 
     Raises:
+      TypeError: the total is no single number.
       ValueError: a total out of its range; later, a diagonal metric.
 
     >>> import jax.numpy as jnp
     >>> simplex().prox(jnp.array([1.0, 1.0])).tolist()
     [0.5, 0.5]
     """
-    numbers.check("simplex", total=(total, "(0, inf)"))
+    total = numbers.constant("simplex", "total", total, "(0, inf)")
     return penalty(Simplex(total), name="simplex")
 
 

@@ -145,11 +145,12 @@ def huber_l1(strength: ScalarOrSchedule, delta: float) -> Regularizer:
       delta: δ > 0, where the parabola becomes a line.
 
     Raises:
+      TypeError: ``delta`` is no single number.
       ValueError: a hyperparameter out of its range.
 
     >>> import jax.numpy as jnp
     >>> huber_l1(1.0, delta=0.5).grad(jnp.array([0.25, -3.0])).tolist()
     [0.5, -1.0]
     """
-    numbers.check("huber_l1", delta=(delta, "(0, inf)"))
+    delta = numbers.constant("huber_l1", "delta", delta, "(0, inf)")
     return penalty(HuberL1(delta), strength, name="huber_l1")

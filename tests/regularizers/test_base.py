@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 import regopt_jax as ro
 from regopt_jax.regularizers.penalties import Penalty
+from tests.cases.penalties import PENALTIES
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 0.0]), "deep": {"b": jnp.array([[3.0, -0.5]])}}
 points = st.floats(-5.0, 5.0)
@@ -227,3 +228,55 @@ def test_only_regularisers_add():
 def test_on_takes_a_selector_and_not_its_pattern():
     with pytest.raises(ValueError, match=r"on: the mask has the string 'w'.*select\('w'\)"):
         ro.l1(1.0).on("w")
+
+
+STRENGTHS = {"two": jnp.array([1.0, 2.0]), "one of one": jnp.ones(1), "numpy": np.ones((2, 2))}
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("case", [c for c in PENALTIES if c.shrinks_to_zero], ids=repr)
+def test_a_strength_is_one_number(case, strength):
+    """Weights would be a penalty's own: neither the value nor the slope nor the map takes them."""
+    R, w = case.make(STRENGTHS[strength]), jnp.ones((2, 2))
+    told = r"the strength of \w+.* must be one number, got an array of shape \("
+    for use in (R.value, R.grad, R.prox, (2 * R).prox, (ro.l2(1.0) + R).value, jax.jit(R.grad)):
+        with pytest.raises(ValueError, match=told):
+            use(w)
+    scheduled = ro.l1(lambda step: STRENGTHS[strength])
+    with pytest.raises(ValueError, match=told):
+        scheduled.at(0).prox(w)
+    with pytest.raises(ValueError, match=told):
+        ro.proximal(ro.sgd(0.1), R).init(w)
+
+
+def test_several_strengths_are_mapped_over():
+    w = jnp.array([3.0, 4.0])
+    R = ro.l1(jnp.array([1.0, 2.0]))
+    np.testing.assert_allclose(jax.vmap(lambda R: R.value(w))(R), [7.0, 14.0])
+    for one in (jnp.array(2.0), np.float32(2.0), np.array(2.0), 2):
+        assert float(ro.l1(one).value(w)) == 14.0
+
+
+COMPILED_IN = {
+    "box": [("low", lambda x: ro.box(x, 1.0)), ("high", lambda x: ro.box(-1.0, x))],
+    "l2_ball": [("radius", ro.l2_ball)],
+    "l1_ball": [("radius", ro.l1_ball)],
+    "simplex": [("total", ro.simplex)],
+    "huber_l1": [("delta", lambda x: ro.huber_l1(1.0, x))],
+}
+
+
+@pytest.mark.parametrize("who", COMPILED_IN)
+def test_what_is_compiled_in_is_one_number_known_then(who):
+    for name, make in COMPILED_IN[who]:
+        told = f"^{who}: {name} must be one number, known when it is made, got "
+        for wrong in (jnp.ones(2), np.ones((1, 1)), np.array([0.5])):
+            with pytest.raises(TypeError, match=told):
+                make(wrong)
+        with pytest.raises(TypeError, match=told):
+            jax.jit(lambda x, make=make: make(x).prox(jnp.ones(2)))(0.5)
+        for one in (jnp.array(0.5), np.float32(0.5), np.array(0.5)):
+            assert make(one) == make(0.5)
+            assert hash(make(one)) == hash(make(0.5))
+        with pytest.raises(ValueError, match=f"^{who}: {name} must be in "):
+            make(float("nan"))
