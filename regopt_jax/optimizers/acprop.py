@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def acprop(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-16,
@@ -23,7 +23,7 @@ def acprop(
        s_t = β_2 s_{t-1} + (1-β_2) (g_t - m_{t-1})^2 + ε_{root}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root: see :func:`scale_by_acprop`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

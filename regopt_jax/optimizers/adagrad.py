@@ -8,7 +8,7 @@ from regopt_jax.transforms.scale_by_rss import scale_by_rss
 
 @transformation()
 def adagrad(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     initial_accumulator_value: ArrayLike = 0.1,
     eps: ArrayLike = 1e-7,
 ) -> GradientTransformation:
@@ -17,7 +17,7 @@ def adagrad(
     .. math:: s_t = s_{t-1} + g_t^2, \qquad W ← W - α\, g_t / \sqrt{s_t + ε}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       initial_accumulator_value, eps: see :func:`scale_by_rss`.
 
     Raises:

@@ -11,7 +11,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def adam(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -25,7 +25,7 @@ def adam(
     .. math:: W ← W - α\, \hat m_t / (\sqrt{\hat r_t} + ε)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
 
     Raises:
@@ -46,7 +46,7 @@ def adam(
 
 @transformation()
 def adamw(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -62,7 +62,7 @@ def adamw(
     .. math:: W ← W - α \left(\hat m_t / (\sqrt{\hat r_t} + ε) + λ W\right)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.
@@ -86,7 +86,7 @@ def adamw(
 
 @transformation()
 def nadam(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -101,7 +101,7 @@ def nadam(
        \tilde m_t = β_1 \frac{m_t}{1-β_1^{t+1}} + (1-β_1) \frac{g_t}{1-β_1^t}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
 
     Raises:
@@ -119,7 +119,7 @@ def nadam(
 
 @transformation()
 def nadamw(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -137,7 +137,7 @@ def nadamw(
     with :func:`nadam`'s :math:`\tilde m_t`.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def adan(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.98,
     b2: ArrayLike = 0.92,
     b3: ArrayLike = 0.99,
@@ -28,7 +28,7 @@ def adan(
     The paper divides by :math:`1 + αλ` instead of subtracting :math:`αλW`.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, b3, eps, eps_root, look_ahead: see :func:`scale_by_adan`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

@@ -12,7 +12,7 @@ from regopt_jax.transforms.scale_by_simplified_ademamix import scale_by_simplifi
 
 @transformation()
 def ademamix(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     b3: ScalarOrSchedule = 0.9999,
@@ -28,7 +28,7 @@ def ademamix(
     .. math:: W ← W - η \left(\frac{\hat m_t + α s_t}{\sqrt{\hat r_t} + ε} + λ W\right)
 
     Args:
-      learning_rate: η ≥ 0 or a schedule.
+      learning_rate: η ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, b3, alpha, eps, eps_root, mu_dtype: see :func:`scale_by_ademamix`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by η.
       mask: which leaves to decay; see :func:`masked`.
@@ -52,7 +52,7 @@ def ademamix(
 
 @transformation()
 def simplified_ademamix(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.99,
     b2: ArrayLike = 0.95,
     alpha: ScalarOrSchedule = 0.0,
@@ -69,7 +69,7 @@ def simplified_ademamix(
     With α = 0 this is Adam's step times about :math:`1/(1-β_1)`.
 
     Args:
-      learning_rate: η ≥ 0 or a schedule.
+      learning_rate: η ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, alpha, eps, eps_root: see :func:`scale_by_simplified_ademamix`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by η.
       mask: which leaves to decay; see :func:`masked`.

@@ -11,7 +11,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def adopt(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.9999,
     eps: ArrayLike = 1e-6,
@@ -27,7 +27,7 @@ def adopt(
        m_t = β_1 m_{t-1} + (1-β_1)\, \mathrm{clip}(g_t / \max(\sqrt{r_{t-1}}, ε), ±c_t)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, mu_dtype, nesterov, use_clipping, clip_value_fn: see
         :func:`scale_by_adopt`.
 

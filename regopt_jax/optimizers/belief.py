@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_yogi import scale_by_yogi
 
 @transformation()
 def adabelief(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-16,
@@ -23,7 +23,7 @@ def adabelief(
        s_t = β_2 s_{t-1} + (1-β_2) (g_t - m_t)^2 + ε_{root}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, nesterov: see :func:`scale_by_belief`.
 
     Raises:
@@ -44,7 +44,7 @@ def adabelief(
 
 @transformation()
 def yogi(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-3,
@@ -55,7 +55,7 @@ def yogi(
        r_t = r_{t-1} - (1-β_2) \operatorname{sign}(r_{t-1} - g_t^2)\, g_t^2
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps: see :func:`scale_by_yogi`.
 
     Raises:

@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def cocob(
-    learning_rate: ScalarOrSchedule = 1.0,
+    learning_rate: ScalarOrSchedule | None = 1.0,
     alpha: ArrayLike = 100.0,
     eps: ArrayLike = 1e-8,
     weight_decay: ScalarOrSchedule = 0.0,
@@ -24,7 +24,7 @@ def cocob(
     gradients: a constant η changes next to nothing, a schedule weighs them over time.
 
     Args:
-      learning_rate: η ≥ 0 or a schedule; it scales the gradients.
+      learning_rate: η ≥ 0, a schedule, or ``None`` for no scaling; it scales the gradients.
       alpha, eps: see :func:`scale_by_cocob`.
       weight_decay: λ ≥ 0 or a schedule; added to the gradients.
       mask: which leaves to decay; see :func:`masked`.

@@ -11,7 +11,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def dog(
-    learning_rate: ScalarOrSchedule = 1.0,
+    learning_rate: ScalarOrSchedule | None = 1.0,
     init_step: InitStep = ("heuristic", 1e-6),
     eps: ArrayLike = 1e-8,
     weight_decay: ScalarOrSchedule | None = None,
@@ -25,7 +25,7 @@ def dog(
     Its authors evaluate an average of the parameters; see :func:`params_ema`.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule, 1 by default.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling, 1 by default.
       init_step: the first distance or step; see
         :func:`~regopt_jax.transforms.distance_to_start.scale_by_dog`.
       eps: ε ≥ 0.
@@ -51,7 +51,7 @@ def dog(
 
 @transformation()
 def dowg(
-    learning_rate: ScalarOrSchedule = 1.0,
+    learning_rate: ScalarOrSchedule | None = 1.0,
     init_estim_sq_dist: ArrayLike | None = None,
     eps: ArrayLike = 1e-4,
     weight_decay: ScalarOrSchedule | None = None,
@@ -63,7 +63,7 @@ def dowg(
        \quad\text{with}\quad d_t = \max_{k≤t} \lVert W_k - W_0\rVert^2
 
     Args:
-      learning_rate: α ≥ 0 or a schedule, 1 by default.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling, 1 by default.
       init_estim_sq_dist: d₀ ≥ 0; ε when ``None``.
       eps: ε ≥ 0.
       weight_decay, mask: see :func:`dog`.

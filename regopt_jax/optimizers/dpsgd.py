@@ -10,7 +10,7 @@ from regopt_jax.transforms.trace import trace
 
 @transformation(momentum="[0, 1] or None")
 def dpsgd(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     l2_norm_clip: ArrayLike,
     noise_multiplier: ArrayLike,
     seed: int,
@@ -26,7 +26,7 @@ def dpsgd(
     many steps is for an accountant to say.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       l2_norm_clip, noise_multiplier: c and σ of :func:`differentially_private_aggregate`.
       seed: of the noise, which nobody else may know.
       momentum: ρ in [0, 1] of :func:`trace`; none when ``None``.

@@ -11,7 +11,7 @@ from regopt_jax.wrappers.scale_by_galore import GaLoreDimensions, scale_by_galor
 
 @transformation()
 def galore(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     rank: int = 128,
     update_proj_gap: int = 200,
     scale: ArrayLike = 1.0,
@@ -25,7 +25,7 @@ def galore(
     .. math:: W ← W - α (U_t + λ W), \qquad U_t \text{ of } \texttt{scale\_by\_galore}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       rank, update_proj_gap, scale, base_optimizer, weight_dimension_numbers: see
         :func:`scale_by_galore`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.

@@ -11,7 +11,7 @@ from regopt_jax.transforms.trace import trace
 
 @transformation(momentum="[0, 1]")
 def lars(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     weight_decay: ScalarOrSchedule = 0.0,
     weight_decay_mask: Mask = True,
     trust_coefficient: ArrayLike = 0.001,
@@ -26,7 +26,7 @@ def lars(
        v_t = ρ v_{t-1} - α\, η \frac{\lVert W\rVert}{\lVert h_t\rVert + ε}\, h_t, \qquad W ← W + v_t
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       weight_decay: λ ≥ 0 or a schedule.
       weight_decay_mask, trust_ratio_mask: which leaves to decay, and which to scale; see
         :func:`masked`.
@@ -56,7 +56,7 @@ def lars(
 
 @transformation()
 def lamb(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-6,
@@ -70,7 +70,7 @@ def lamb(
        W ← W - α \frac{\lVert W\rVert}{\lVert u_t\rVert}\, u_t
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root: see :func:`scale_by_adam`.
       weight_decay: λ ≥ 0 or a schedule.
       mask: which leaves to decay; see :func:`masked`.

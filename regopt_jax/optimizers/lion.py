@@ -11,7 +11,7 @@ from regopt_jax.transforms.scale_by_lion import scale_by_lion
 
 @transformation()
 def lion(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.99,
     mu_dtype: Any = None,
@@ -23,7 +23,7 @@ def lion(
     .. math:: W ← W - α \left(\operatorname{sign}(β_1 m_{t-1} + (1-β_1) g_t) + λ W\right)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule; a third to a tenth of Adam's.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling; a third to a tenth of Adam's.
       b1, b2, mu_dtype: see :func:`scale_by_lion`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

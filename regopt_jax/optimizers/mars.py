@@ -49,7 +49,7 @@ def scale_by_mars(
 
 @transformation()
 def mars(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.95,
     b2: ArrayLike = 0.99,
     eps: ArrayLike = 1e-8,
@@ -67,7 +67,7 @@ def mars(
     matrices, which :func:`partition` can do.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, gamma, max_norm, mu_dtype: see :func:`scale_by_mars`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

@@ -12,7 +12,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def amsgrad(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -26,7 +26,7 @@ def amsgrad(
     .. math:: W ← W - α\, \hat m_t / (\sqrt{\max_{s ≤ t} \hat r_s} + ε)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype, bias_correction_mu, bias_correction_nu: see
         :func:`scale_by_amsgrad`.
 
@@ -48,7 +48,7 @@ def amsgrad(
 
 @transformation()
 def adamax(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -58,7 +58,7 @@ def adamax(
     .. math:: W ← W - α\, \hat m_t / r_t, \qquad r_t = \max(|g_t| + ε, β_2 r_{t-1})
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps: see :func:`scale_by_adamax`.
 
     Raises:
@@ -76,7 +76,7 @@ def adamax(
 
 @transformation()
 def adamaxw(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -88,7 +88,7 @@ def adamaxw(
     .. math:: W ← W - α (\hat m_t / r_t + λ W)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps: see :func:`scale_by_adamax`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.
       mask: which leaves to decay; see :func:`masked`.

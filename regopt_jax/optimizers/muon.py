@@ -36,7 +36,7 @@ PRESETS: dict[str, Coefficients] = {
     adam_learning_rate="[0, inf) or None",
 )
 def muon(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     ns_coeffs: Coefficients | Literal["standard", "dion"] = STANDARD,
     ns_steps: int = 5,
     beta: ArrayLike = 0.95,
@@ -63,7 +63,7 @@ def muon(
     for m×n matrices W, x W being the layer; see :func:`scale_by_muon`.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       ns_coeffs: see :func:`scale_by_muon`; or ``"standard"`` or ``"dion"``.
       ns_steps, beta, eps, mu_dtype, nesterov, adaptive, preconditioning: see there.
       weight_decay: λ ≥ 0 or a schedule, of the matrices; multiplied by α.

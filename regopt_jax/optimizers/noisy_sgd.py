@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate
 
 @transformation()
 def noisy_sgd(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     eta: ArrayLike = 0.01,
     gamma: ArrayLike = 0.55,
     key: Array | int | None = None,
@@ -21,7 +21,7 @@ def noisy_sgd(
     .. math:: W ← W - α (g_t + σ_t ξ_t), \qquad σ_t^2 = η / t^γ, \quad ξ_t \sim N(0, I)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       eta, gamma, key, seed: see :func:`add_noise`.
 
     Raises:

@@ -19,7 +19,7 @@ from regopt_jax.transforms.scale_by_neuron_rms import scale_by_neuron_rms
     adam_learning_rate="[0, inf) or None",
 )
 def normuon(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     beta: ArrayLike = 0.95,
     b2: ArrayLike = 0.95,
     eps: ArrayLike = 1e-8,
@@ -45,7 +45,7 @@ def normuon(
     matrix W, x W being the layer, are its columns.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       beta, eps, mu_dtype: see :func:`scale_by_muon`; ``eps`` and ``mu_dtype`` are
         :func:`adamw`'s too.
       b2: β₂ in [0, 1).

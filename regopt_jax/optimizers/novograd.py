@@ -8,7 +8,7 @@ from regopt_jax.transforms.scale_by_novograd import scale_by_novograd
 
 @transformation()
 def novograd(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.25,
     eps: ArrayLike = 1e-6,
@@ -22,7 +22,7 @@ def novograd(
     where r is the running squared norm of the array's gradient.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root: see :func:`scale_by_novograd`.
       weight_decay: λ ≥ 0 or a schedule, within the momentum.
 

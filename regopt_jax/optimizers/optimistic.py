@@ -11,14 +11,14 @@ from regopt_jax.transforms.scale_by_optimistic_gradient import scale_by_optimist
 
 @transformation()
 def optimistic_gradient_descent(
-    learning_rate: ScalarOrSchedule, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
+    learning_rate: ScalarOrSchedule | None, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
 ) -> GradientTransformation:
     r"""Gradient descent that extrapolates the gradient.
 
     .. math:: W ← W - η \left(α g_t + β (g_t - g_{t-1})\right)
 
     Args:
-      learning_rate: η ≥ 0 or a schedule.
+      learning_rate: η ≥ 0, a schedule, or ``None`` for no scaling.
       alpha, beta: see :func:`scale_by_optimistic_gradient`.
 
     Raises:
@@ -81,7 +81,7 @@ def optimistic_adam(
 
 @transformation()
 def optimistic_adam_v2(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     *,
     alpha: ArrayLike = 1.0,
     beta: ArrayLike = 1.0,
@@ -98,7 +98,7 @@ def optimistic_adam_v2(
        r_t = \hat m_t / (\sqrt{\hat v_t} + ε)
 
     Args:
-      learning_rate: η ≥ 0 or a schedule.
+      learning_rate: η ≥ 0, a schedule, or ``None`` for no scaling.
       alpha, beta: see :func:`scale_by_optimistic_gradient`.
       b1, b2, eps, eps_root, mu_dtype, nesterov: see :func:`scale_by_adam`.
 

@@ -8,7 +8,7 @@ from regopt_jax.transforms.scale_by_radam import scale_by_radam
 
 @transformation()
 def radam(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.999,
     eps: ArrayLike = 1e-8,
@@ -23,7 +23,7 @@ def radam(
        \text{ if } ρ_t ≥ ρ_{min}, \quad W ← W - α\, \hat m_t \text{ otherwise}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, threshold, nesterov: see :func:`scale_by_radam`.
 
     Raises:

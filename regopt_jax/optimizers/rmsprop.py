@@ -11,7 +11,7 @@ from regopt_jax.transforms.trace import trace
 
 @transformation(momentum="[0, 1] or None")
 def rmsprop(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     decay: ArrayLike = 0.99,
     eps: ArrayLike = 1e-8,
     initial_scale: ArrayLike = 0.0,
@@ -28,7 +28,7 @@ def rmsprop(
     The lecture's γ = 0.99 with ε outside the root; Optax's defaults are 0.9, inside.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       decay: γ in [0, 1], below 1 with ``bias_correction``.
       eps: ε ≥ 0.
       initial_scale: r₀ ≥ 0.

@@ -11,7 +11,7 @@ from regopt_jax.transforms.trace import trace
 
 @transformation(momentum="[0, 1] or None")
 def sgd(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     momentum: ArrayLike | None = None,
     nesterov: bool = False,
     accumulator_dtype: Any = None,
@@ -21,7 +21,7 @@ def sgd(
     .. math:: v_t = ρ v_{t-1} + g_t, \qquad W ← W - α v_t
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       momentum: ρ in [0, 1], usually 0.9; ``None`` for none.
       nesterov: step along :math:`g_t + ρ v_t`.
       accumulator_dtype: dtype of v; the parameters' when ``None``.

@@ -11,7 +11,7 @@ from regopt_jax.transforms.trace import trace
 
 @transformation(momentum="[0, 1] or None")
 def shampoo(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     momentum: ArrayLike | None = None,
     b2: ArrayLike | None = None,
     eps: ArrayLike = 1e-4,
@@ -25,7 +25,7 @@ def shampoo(
     .. math:: W ← W - α\, (L_t + εI)^{-1/4}\, g_t\, (R_t + εI)^{-1/4}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       momentum: ρ in [0, 1] of a trace of the preconditioned gradients; ``None`` for none.
       b2, eps, precondition_frequency, max_precond_dim: see :func:`scale_by_shampoo`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.

@@ -10,13 +10,13 @@ from regopt_jax.transforms.scale_by_sign import scale_by_sign
 
 
 @transformation()
-def sign_sgd(learning_rate: ScalarOrSchedule) -> GradientTransformation:
+def sign_sgd(learning_rate: ScalarOrSchedule | None) -> GradientTransformation:
     r"""Descend along the gradient's sign: steepest descent in the infinity norm.
 
     .. math:: W ← W - α \operatorname{sign}(g_t)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
 
     Raises:
       ValueError: a negative learning rate.
@@ -34,14 +34,14 @@ def sign_sgd(learning_rate: ScalarOrSchedule) -> GradientTransformation:
 
 @transformation(beta="[0, 1]")
 def signum(
-    learning_rate: ScalarOrSchedule, beta: ArrayLike = 0.9, accumulator_dtype: Any = None
+    learning_rate: ScalarOrSchedule | None, beta: ArrayLike = 0.9, accumulator_dtype: Any = None
 ) -> GradientTransformation:
     r"""Descend along the sign of a running mean of the gradient.
 
     .. math:: m_t = β m_{t-1} + (1-β) g_t, \qquad W ← W - α \operatorname{sign}(m_t)
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       beta: β in [0, 1].
       accumulator_dtype: dtype of m; the parameters' when ``None``.
 

@@ -9,7 +9,7 @@ from regopt_jax.transforms.scale_by_soap import scale_by_soap
 
 @transformation()
 def soap(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.95,
     b2: ArrayLike = 0.95,
     shampoo_beta: ArrayLike | None = None,
@@ -24,7 +24,7 @@ def soap(
     .. math:: W ← W - α (u_t + λ W), \qquad u_t \text{ of } \texttt{scale\_by\_soap}
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, shampoo_beta, eps, precondition_frequency, max_precond_dim: see
         :func:`scale_by_soap`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.

@@ -13,7 +13,7 @@ from regopt_jax.transforms.scale_by_sophia import HUTCHINSON, scale_by_sophia
 
 @transformation()
 def sophia(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.965,
     b2: ArrayLike = 0.99,
     eps: ArrayLike = 1e-8,
@@ -35,7 +35,7 @@ def sophia(
     ``update`` needs the loss too: ``tx.update(grads, state, params, obj_fn=loss)``.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, gamma, clip_threshold, update_interval: see :func:`scale_by_sophia`.
       hessian_diagonal_fn, mu_dtype, verbose, print_win_rate_every_n_steps: the same.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α.

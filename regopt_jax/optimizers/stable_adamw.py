@@ -12,7 +12,7 @@ from regopt_jax.wrappers.clip_update_rms import clip_update_rms
 
 @transformation()
 def stable_adamw(
-    learning_rate: ScalarOrSchedule,
+    learning_rate: ScalarOrSchedule | None,
     b1: ArrayLike = 0.9,
     b2: ArrayLike = 0.99,
     eps: ArrayLike = 1e-8,
@@ -30,7 +30,7 @@ def stable_adamw(
     The clipping scales the decay too, as in the paper.
 
     Args:
-      learning_rate: α ≥ 0 or a schedule.
+      learning_rate: α ≥ 0, a schedule, or ``None`` for no scaling.
       b1, b2, eps, eps_root, mu_dtype: see :func:`scale_by_adam`.
       weight_decay: λ ≥ 0 or a schedule; multiplied by α as clipped.
       mask: which leaves to decay; see :func:`masked`.
