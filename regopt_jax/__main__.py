@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 
-from regopt_jax.demo import cli
-from regopt_jax.demo.errors import DemoError, one_line
+from regopt_jax.demo import cli, signals
+from regopt_jax.demo.errors import DemoError, one_line, visible
 
 NEEDED = ("filelock", "flax", "matplotlib", "orbax", "rich", "sklearn")
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
@@ -17,21 +18,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 2 for whatever the user can mend."""
     try:
         _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
     except DemoError as error:
-        print(f"regopt_jax: error: {error}", file=sys.stderr)
-        return 2
+        return _error(str(error))
     except BrokenPipeError:
         # Whoever read the output has left; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"regopt_jax: error: {where}{error.strerror or one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nregopt_jax: interrupted", file=sys.stderr)
-        return 130
+        return _error(f"{where}{error.strerror or one_line(error)}")
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, signals.Terminated) else signal.SIGINT
+        saved = getattr(stop, "__notes__", ["this run has saved nothing"])
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # behind the terminal's ^C
+        said = "; ".join([signals.WORDS[number], *saved])
+        print(f"regopt_jax: {visible(said)}", file=sys.stderr)
+        return signals.status(number)
+    finally:
+        signals.leave_again()
     return 0
+
+
+def _error(message: str) -> int:
+    print(f"regopt_jax: error: {visible(message)}", file=sys.stderr)
+    return 2
 
 
 def _run(argv: Sequence[str]) -> None:
@@ -58,6 +70,7 @@ def _run(argv: Sequence[str]) -> None:
         from regopt_jax.demo import commands
 
         command = {"train": commands.run_train, "compare": commands.run_compare}[args.command]
+        signals.raise_instead()
         command(args, Console())
 
 

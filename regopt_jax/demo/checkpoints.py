@@ -20,10 +20,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 import regopt_jax as ro
+from regopt_jax.demo import signals
 from regopt_jax.demo.errors import DemoError, one_line
 
 KEPT = 2
 LOCK = ".lock"
+# Orbax looks for files with the whole path as a pattern, and so may save what it cannot read.
+PATTERN = frozenset("[]*?\\")
 Progress = dict[str, Any]
 
 
@@ -38,6 +41,7 @@ class Checkpoints:
       DemoError: the folder cannot be used, or another process uses it.
     """
 
+    @signals.held()
     def __init__(self, folder: Path, run: dict[str, Any]):
         absl.logging.set_verbosity(absl.logging.FATAL)
         logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -45,6 +49,11 @@ class Checkpoints:
         self.run = run
         if folder.exists() and not folder.is_dir():
             raise DemoError(f"--checkpoint-dir {folder}: is not a folder.")
+        if found := sorted(PATTERN & set(str(folder.absolute()))):
+            raise DemoError(
+                f"--checkpoint-dir {folder.absolute()}: Orbax cannot read what it saves in a path "
+                f"with {' or '.join(found)}; use another."
+            )
         self._lock = _locked(folder)
         try:
             self._manager = ocp.CheckpointManager(
@@ -73,7 +82,14 @@ class Checkpoints:
         trace: TracebackType | None,
     ) -> None:
         self._lock.release()
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(
+                f"nothing is saved yet in {self.folder}"
+                if self.latest is None
+                else f"step {self.latest} is saved in {self.folder}, where the same command goes on"
+            )
 
+    @signals.held()
     def save(self, state: ro.TrainState, progress: Progress) -> None:
         """Save after ``state.step`` steps, unless that is done.
 
@@ -96,6 +112,7 @@ class Checkpoints:
             ) from error
         self.latest = step
 
+    @signals.held()
     def restore(self, like: ro.TrainState) -> tuple[ro.TrainState, Progress]:
         """The latest checkpoint, its state with the structure of ``like``.
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from regopt_jax.demo import cli, data, figures, recipe, report
 from regopt_jax.demo.checkpoints import Checkpoints
 from regopt_jax.demo.errors import DemoError
+from regopt_jax.demo.progress import say
 from regopt_jax.demo.settings import settings_of
 from regopt_jax.demo.training import train
 
@@ -61,14 +62,13 @@ def _folder(path: Path) -> Path:
 
 
 def _print_data(console: Console, settings: recipe.Settings, dataset: data.Dataset) -> None:
-    console.print(
+    say(
+        console,
         f"{data.SOURCES[settings.data].title}: {len(dataset.train)} training and "
         f"{len(dataset.test)} test images, {settings.epochs} epochs of "
         f"{len(dataset.train) // settings.batch_size} steps.",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
 def _print_saved(console: Console, out: Path, *names: str) -> None:
-    console.print(f"Saved in {out}: {', '.join(names)}", highlight=False, soft_wrap=True)
+    say(console, f"Saved in {out}: {', '.join(names)}")

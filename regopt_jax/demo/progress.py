@@ -8,7 +8,14 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from regopt_jax.demo.errors import visible
+
 REFRESH_SECONDS = 0.1
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is: names of folders are neither markup nor more than one line."""
+    console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class Display:
@@ -71,10 +78,9 @@ class Display:
             self._bar.update(self._task, completed=step, numbers=numbers)
             return
         width = len(str(self._epochs))
-        self._console.print(
+        say(
+            self._console,
             f"{self._label}: epoch {row['epoch']:>{width}}/{self._epochs}  "
             f"loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.2%}  "
             f"test {row['test_accuracy']:.2%}  lr {row['learning_rate']:.1e}",
-            highlight=False,
-            soft_wrap=True,
         )

@@ -14,7 +14,7 @@ from regopt_jax._core.trees import leaf_paths
 from regopt_jax.demo import data, model, recipe
 from regopt_jax.demo.checkpoints import Checkpoints
 from regopt_jax.demo.errors import DemoError, one_line
-from regopt_jax.demo.progress import Display
+from regopt_jax.demo.progress import Display, say
 
 Row = dict[str, Any]
 
@@ -148,7 +148,7 @@ def _say_resumed(console: Console, checkpoints: Checkpoints, step: int, total: i
         said = f"{checkpoints.folder} holds this run, finished after {total} steps."
     else:
         said = f"Continuing from step {step} of {total} in {checkpoints.folder}."
-    console.print(said, highlight=False, soft_wrap=True)
+    say(console, said)
 
 
 def _statistics(weights: dict[str, np.ndarray]) -> Row:

@@ -41,8 +41,8 @@ def steps_saved(folder):
 
 
 def start(folder, *flags):
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command(*flags), cwd=folder, **quiet)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command(*flags), cwd=folder, **pipes)
 
 
 def wait_for_step(process, saved, step):
@@ -59,7 +59,8 @@ def kill_and_resume(folder, run, moments, every="7"):
         process = start(folder, *flags)
         wait_for_step(process, folder / "saved", step)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        assert process.communicate()[1] == ""
+        assert process.returncode == -signal.SIGKILL
         assert (folder / "saved/.lock").exists()  # and yet the next run gets it
     done = run(*flags)
     assert (done.returncode, done.stderr) == (0, "")
@@ -89,8 +90,25 @@ def test_a_second_process_is_kept_out(uninterrupted, here, tmp_path):
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
     assert "--checkpoint-dir saved: another process is training in it" in second.stderr
-    assert first.wait() == 0
+    assert first.communicate()[1] == ""
     assert_same_run(tmp_path, uninterrupted)
+
+
+STOPPED = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
+
+
+@pytest.mark.parametrize("number", STOPPED, ids=lambda number: number.name)
+def test_a_signal_says_what_is_saved(tmp_path, number):
+    word, status = STOPPED[number]
+    process = start(tmp_path, *FLAGS, "--checkpoint-dir", "saved", "--checkpoint-every", "1")
+    wait_for_step(process, tmp_path / "saved", 5)
+    process.send_signal(number)  # most likely while it saves, which it ends first
+    _, said = process.communicate()
+    step = max(steps_saved(tmp_path / "saved"))
+    goes_on = "where the same command goes on"
+    assert said == f"regopt_jax: {word}; step {step} is saved in saved, {goes_on}\n"
+    assert process.returncode == status
+    assert not list((tmp_path / "saved").glob("*tmp*"))
 
 
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=os.strerror)
@@ -106,6 +124,29 @@ def test_a_file_system_without_locks_is_refused(here, monkeypatch, error):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f"--checkpoint-dir saved: cannot be locked ({os.strerror(error)})" in done.stderr
+
+
+def test_a_folder_of_any_name_is_one_line(here, tmp_path):
+    quick = ("train", "--epochs", "1", "--limit", "32")
+    name = "a\nb {red} %s"
+    for said in ("epoch 1/1", "holds this run, finished after 1 steps"):
+        done = here(*quick, "--out", f"[red]{name}", "--checkpoint-dir", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert said in done.stdout
+    assert "\na\\nb {red} %s holds this run" in done.stdout
+    assert "Saved in [red]a\\nb {red} %s: metrics.json" in done.stdout
+    done = here(*quick, "--seed", "1", "--checkpoint-dir", name)
+    assert done.stderr.count("\n") == 1
+    assert "--checkpoint-dir a\\nb {red} %s: holds a run with other settings" in done.stderr
+
+
+@pytest.mark.parametrize("character", sorted("[]*?\\"))
+def test_a_folder_that_orbax_cannot_read_is_refused(here, tmp_path, character):
+    done = here("train", "--checkpoint-dir", f"a{character}b/saved")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"in a path with {character};" in done.stderr
+    assert not list(tmp_path.glob("a*"))
 
 
 @pytest.fixture

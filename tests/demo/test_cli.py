@@ -1,6 +1,7 @@
 """The command line from outside: what it prints, writes and refuses."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from regopt_jax import __main__
 from regopt_jax.demo.errors import DemoError, one_line
+from tests.demo.conftest import command
 
 QUICK = ("--epochs", "1", "--limit", "200")
 
@@ -123,6 +125,48 @@ def test_a_flag_that_would_be_ignored_is_refused(capsys, tmp_path, monkeypatch):
             assert flag in refused(capsys, "train", *instead, flag, value)
 
 
+IMPORTED = ("jax", "optax", "rich", "flax", "matplotlib", "orbax")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [("SIGINT", (130, "interrupted")), ("SIGTERM", (143, "terminated"))]
+)
+@pytest.mark.parametrize("module", IMPORTED)
+def test_a_signal_while_importing_is_one_line(run, tmp_path, module, number, said):
+    # In the folder where Python looks first, and with it begins what takes seconds.
+    kill = f"import os, signal\nos.kill(os.getpid(), signal.{number})\n"
+    (tmp_path / f"{module}.py").write_text(kill)
+    done = run("train", *QUICK)
+    assert (done.returncode, done.stdout) == (said[0], "")
+    assert done.stderr == f"regopt_jax: {said[1]}\n"
+
+
+def test_a_signal_without_checkpoints(tmp_path):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command("train"), cwd=tmp_path, **pipes)
+    assert "1437 training" in process.stdout.readline()
+    process.terminate()
+    assert process.communicate()[1] == "regopt_jax: terminated; this run has saved nothing\n"
+    assert process.returncode == 143
+
+
+def test_signals_are_left_to_other_programs(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/__init__.py").write_text("import regopt_jax")
+    (tmp_path / "other/__main__.py").write_text(
+        "import regopt_jax.__main__, signal\n"
+        "print(signal.getsignal(signal.SIGTERM).name, signal.getsignal(signal.SIGINT).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "other", "-m", "regopt_jax"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "SIG_DFL default_int_handler\n"
+
+
 def test_a_missing_extra_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr(__main__, "NEEDED", ("a_package_that_is_not_there",))
     assert "pip install 'regopt-jax[demo]'" in refused(capsys, "train")
@@ -137,8 +181,6 @@ def test_help(capsys, command):
 
 
 def test_the_library_does_not_import_the_extra(run):
-    import subprocess
-
     code = "import sys, regopt_jax, regopt_jax.__main__; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
