@@ -1,7 +1,12 @@
 """Regularisation and optimisation for JAX in one algebra of gradient transformations."""
 
 import regopt_jax.demo.signals as _  # noqa: F401  Ctrl-C is one line, also while the rest is imported
-from regopt_jax import contrib as contrib, schedules as schedules, transforms as transforms
+from regopt_jax import (
+    contrib as contrib,
+    experimental as experimental,
+    schedules as schedules,
+    transforms as transforms,
+)
 from regopt_jax._core import names
 from regopt_jax._core.decorator import transformation as transformation
 from regopt_jax._core.lift import Step as Step, leafwise as leafwise, unit_metric as unit_metric

@@ -122,7 +122,7 @@ class GradientTransformation(optax.GradientTransformationExtraArgs):
 
     def named(self, name: str) -> "GradientTransformation":
         """The same under another name in descriptions, such as a chain of one's own."""
-        new = GradientTransformation(*self, nature=self.nature, made=self.made, run=self._run)
+        new = type(self)(*self, nature=self.nature, made=self.made, run=self._run)
         new.built, new._name, new._named_by = self.built, name, maker()
         return new
 
@@ -240,7 +240,7 @@ def relabelled(tx: GradientTransformation, made: Made) -> GradientTransformation
     """The same transformation as made by another call, whose name its errors then bear."""
     fresh = tx.made.function is None
     if fresh:
-        new = GradientTransformation(*tx, nature=tx.nature, made=made, run=tx._run)
+        new = type(tx)(*tx, nature=tx.nature, made=made, run=tx._run)
     else:
 
         def run(mode: Mode, *inputs: Any) -> tuple[Any, Any]:
@@ -254,7 +254,7 @@ def relabelled(tx: GradientTransformation, made: Made) -> GradientTransformation
         ) -> tuple[PyTree, Any]:
             return run(UPDATE, updates, state, params, extra_args)
 
-        new = GradientTransformation(tx.init, update, nature=tx.nature, made=made, run=run)
+        new = type(tx)(tx.init, update, nature=tx.nature, made=made, run=run)
     # A primitive's hyperparameters are those of the call that people wrote.
     if tx._named_by == made.name:  # this very function named it, or edited it and kept its name
         new._name, new._named_by = tx._name, tx._named_by

@@ -13,7 +13,11 @@ from regopt_jax._core.protocol import GradientTransformation, relabelled
 from regopt_jax._core.tolerance import as_optax, kept
 from regopt_jax.optax._warnings import warn
 
-MODULES = (theirs, theirs.contrib, theirs.transforms, theirs.schedules)
+# Modules of Optax, and where the same names are here.
+SPACES = (
+    *((module, ours) for module in (theirs, theirs.contrib, theirs.transforms, theirs.schedules)),
+    (theirs.experimental.aggregating, ours.experimental.aggregating),
+)
 
 # The hyperparameters whose ranges Optax checks as well, by the beginnings of their names.
 CHECKED = {
@@ -35,20 +39,19 @@ CHECKED = {
 @functools.cache
 def substitutes() -> Mapping[int, Any]:
     """Ours, by the identity of Optax's."""
-    public = {name: x for name, x in vars(ours).items() if not name.startswith("_")}
     shared = {
-        name: original
-        for module in MODULES
+        id(original): (original, getattr(space, name))
+        for module, space in SPACES
         for name, original in vars(module).items()
-        if public.get(name, original) is not original
+        if not name.startswith("_") and vars(space).get(name, original) is not original
     }
     table = {}
-    for name, original in shared.items():
+    for original, mine in shared.values():
         if inspect.isfunction(original):
-            table[id(original)] = as_theirs(original, public[name])
+            table[id(original)] = as_theirs(original, mine)
         elif inspect.isclass(original) and not issubclass(original, tuple):
-            table[id(original)] = class_as_theirs(original, public[name])
-    for original in shared.values():
+            table[id(original)] = class_as_theirs(original, mine)
+    for original, _ in shared.values():
         if isinstance(original, functools.partial):  # as nadam is of adam
             call = functools.partial(table[id(original.func)], *original.args, **original.keywords)
             table[id(original)] = call
