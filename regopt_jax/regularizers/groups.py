@@ -55,7 +55,7 @@ class GroupLasso(Penalty, even=True, convex=True, radial=True):
         survives = self._sum(pulls * pulls) > 1
         norms = self._root(near_one, ridge, survives)
         x = z * _ratio(self._spread(norms, z), ridge)
-        return jnp.where(self._spread(survives, z), x, 0)
+        return jnp.where(self._spread(survives, z) | (ridge == 0), x, 0)
 
     def _root(self, z: Array, ridge: Array, survives: Array) -> Array:
         """The norm t of each surviving group's solution z t/(t+h): Σ z²/(t+h)² = 1, h = λ/d.
@@ -147,7 +147,7 @@ def _safe(x: Array) -> Array:
 
 
 def _ratio(t: Array, ridge: Array) -> Array:
-    return jnp.where(ridge == 0, 1, t / _safe(t + ridge))
+    return jnp.where(t + ridge > 0, t / _safe(t + ridge), 1)
 
 
 @numeric

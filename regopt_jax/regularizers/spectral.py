@@ -68,7 +68,7 @@ def _turned(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tupl
     crossing = ratio(jnp.maximum(kept[:, None], kept[None, :]), apart)
     a = jnp.where(one == other, one, crossing).astype(e.dtype)
     b = ratio(kept[:, None] + kept[None, :], s[:, None] + s[None, :]).astype(e.dtype)
-    inside = a * symmetric + b * skew - jnp.diag(present * shift).astype(e.dtype)
+    inside = a * symmetric + b * skew - jnp.diag(jnp.where(s > threshold, shift, 0)).astype(e.dtype)
     slope = u @ inside @ vh
     outside = _row(ratio(kept, s)).astype(e.dtype)
     if x.shape[0] > x.shape[1]:

@@ -98,10 +98,10 @@ def test_penalised_training_leaves_an_untouched_zero_alone(case):
 
 @functools.cache
 def squared_prox(case):
-    def size(x, metric):
-        return jnp.sum((case.make(0.1).prox(x, metric) - 0.25) ** 2)
+    def size(x, metric, strength=0.1):
+        return jnp.sum((case.make(strength).prox(x, metric) - 0.25) ** 2)
 
-    return jax.jit(size), jax.jit(jax.grad(size))
+    return jax.jit(size), jax.jit(jax.grad(size)), jax.jit(jax.grad(size, 2))
 
 
 @pytest.mark.parametrize("diagonal", [False, True], ids=["scalar", "diagonal"])
@@ -111,7 +111,7 @@ def test_the_slope_of_prox_is_that_of_its_differences(case, point, diagonal):
     """Wherever it has one, and finite where it has a kink."""
     if diagonal and not case.diagonal:
         pytest.skip("known in scalar metrics only")
-    x, (size, slope_of) = jnp.asarray(POINTS[point]), squared_prox(case)
+    x, (size, slope_of, _) = jnp.asarray(POINTS[point]), squared_prox(case)
     metric = jnp.full(case.shape, 2.0) if diagonal else jnp.ones([])
     slope = np.asarray(slope_of(x, metric))
     assert np.all(np.isfinite(slope))
@@ -121,6 +121,20 @@ def test_the_slope_of_prox_is_that_of_its_differences(case, point, diagonal):
         ahead, behind = ((size(x + s, metric) - size(x, metric)) / step for s in (shift, -shift))
         if abs(ahead + behind) < 1e-4:
             np.testing.assert_allclose(slope[index], (ahead - behind) / 2, atol=2e-4)
+
+
+@pytest.mark.parametrize("diagonal", [False, True], ids=["scalar", "diagonal"])
+@points
+@smooth_cases
+def test_the_slope_of_prox_for_a_strength_from_zero_on(case, point, diagonal):
+    if case.name == "penalty" or (diagonal and not case.diagonal):
+        pytest.skip("one of the tests' own, or known in scalar metrics only")
+    x, (size, _, by_strength) = jnp.asarray(POINTS[point]), squared_prox(case)
+    if case.name == "nuclear_norm" and point == "rank one":
+        pytest.skip("its other singular value is zero but for rounding")
+    metric, step = jnp.full(case.shape, 2.0) if diagonal else jnp.ones([]), 1e-7
+    ahead = (size(x, metric, step) - size(x, metric, 0.0)) / step
+    np.testing.assert_allclose(by_strength(x, metric, 0.0), ahead, rtol=1e-5, atol=1e-6)
 
 
 squared_low_rank = jax.jit(jax.grad(lambda x: jnp.sum(abs(ro.nuclear_norm(0.1).prox(x)) ** 2)))
