@@ -4,6 +4,7 @@ import regopt_jax.demo.signals as _  # noqa: F401  Ctrl-C is one line, also whil
 from regopt_jax import (
     contrib as contrib,
     experimental as experimental,
+    precision as precision,
     schedules as schedules,
     transforms as transforms,
 )
@@ -103,6 +104,7 @@ from regopt_jax.optimizers.sm3 import sm3 as sm3
 from regopt_jax.optimizers.soap import soap as soap
 from regopt_jax.optimizers.sophia import sophia as sophia
 from regopt_jax.optimizers.stable_adamw import stable_adamw as stable_adamw
+from regopt_jax.precision.quantized import quantized as quantized, requantize as requantize
 from regopt_jax.regularizers.base import Regularizer as Regularizer
 from regopt_jax.regularizers.constraints import (
     box as box,

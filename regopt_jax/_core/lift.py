@@ -18,7 +18,7 @@ import optax
 
 from regopt_jax._core import trees
 from regopt_jax._core.made import Made, maker
-from regopt_jax._core.nature import Masks, Role, Rule
+from regopt_jax._core.nature import OF_OPTAX, Masks, Role, Rule
 from regopt_jax._core.promotion import slots_as_promoted
 from regopt_jax._core.protocol import GradientTransformation, primitive
 from regopt_jax._core.schedule import previous
@@ -81,6 +81,7 @@ def leafwise(
     metric: Callable[..., Any] | None = None,
     factor: Callable[[Step], Any] | None = None,
     averages: Mapping[str, str] = EMPTY,
+    nonnegative: Sequence[str] = (),
     masks: Masks | None = None,
     needs_params: bool = False,
     elementwise: bool = True,
@@ -117,6 +118,7 @@ def leafwise(
       factor: the signed number that an update multiplies by; where it is not given, for the
         role ``step_size``, what ``update`` makes of 1.
       averages, masks: see :class:`Rule`.
+      nonnegative: the fields that are never negative; of Optax's states they are known.
       needs_params: ``update`` and ``metric`` get the parameter ``p`` too.
       elementwise: see :class:`Rule`.
       counter: the name of the field that counts updates.
@@ -302,6 +304,7 @@ def leafwise(
         count=(lambda state: getattr(state, counter)) if counts else None,
         averages=averages,
         masks=masks,
+        nonnegative=OF_OPTAX.union((state, field) for field in nonnegative),
     )
     made = Made(name, hyperparams)
     return primitive(init_fn, update_fn, rule, made, of_any_dtype=of_any_dtype)

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from regopt_jax._core.optax_states import NONNEGATIVE
 from regopt_jax._core.trees import PyTree
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Role = Literal[
 SIZING: frozenset[Role] = frozenset({"step_size", "step"})
 Metric = Callable[[Any, PyTree], PyTree]
 Masks = Callable[[PyTree], Sequence[Sequence[Any]]]
+OF_OPTAX = frozenset((state, field) for state in NONNEGATIVE for field in NONNEGATIVE[state])
 
 
 class Lens(NamedTuple):
@@ -72,6 +74,8 @@ class Rule:
       masks: ``masks(params)``, how it tells leaves apart: flat lists of booleans, one for
         each thing that it does; the leaves that it acts on are those in any of them.
       in_force: ``in_force(state)``, hyperparameters by name that the state holds.
+      nonnegative: the fields of the state, each with its class, that are never negative and that
+        a step is divided by, such as second moments; those of Optax's states by default.
     """
 
     role: Role = "unknown"
@@ -82,6 +86,7 @@ class Rule:
     averages: Mapping[str, str] = dataclasses.field(default_factory=dict)
     masks: Masks | None = None
     in_force: Callable[[Any], Mapping[str, Any]] | None = None
+    nonnegative: frozenset[tuple[type, str]] = OF_OPTAX
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -43,6 +43,24 @@ def sharded_like(tree: PyTree, function: Callable[..., PyTree]) -> Callable[...,
     return jax.sharding.auto_axes(function, out_sharding=out)
 
 
+def lying(
+    like: Any, function: Callable[..., PyTree], *outs: Callable[[NamedSharding], NamedSharding]
+) -> Callable[..., PyTree]:
+    """``function``, each of whose results lies as one of ``outs`` says, of how an array does.
+
+    Inside it the compiler decides, as on automatic axes.
+    """
+    own = jax.typeof(like).sharding
+    if not _explicit(own.mesh):
+        return function
+    return jax.sharding.auto_axes(function, out_sharding=tuple(out(own) for out in outs))
+
+
+def whole_rows(sharding: NamedSharding) -> NamedSharding:
+    """How an array lies whose last axis is not in parts, but the others are."""
+    return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[:-1], None))  # type: ignore[no-untyped-call]
+
+
 def gathered(x: Any) -> Any:
     """An array that lies in parts on the devices of explicit axes, whole on each of them."""
     mesh = jax.typeof(x).sharding.mesh

@@ -6,8 +6,8 @@ parameter: floating-point arrays that lie under a parameter's path and have its 
 keys, scalars and what has another shape stay as they are.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,14 +25,22 @@ from regopt_jax._core.wrap import wrap
 
 @jax.tree_util.register_pytree_with_keys_class
 class Encoded:
-    """A slot as it is kept, the dtype that it decodes to, and how many others kept it before."""
+    """A slot as it is kept.
 
-    def __init__(self, kept: Any, dtype: Any, level: int = 0):
-        self.kept, self.dtype, self.level = kept, dtype, level
+    Attributes:
+      kept: what is kept of it: a pytree of arrays.
+      dtype: the dtype that it decodes to.
+      level: how many others kept slots before.
+      format: a value with ``encode`` and ``decode``; ``None`` where the transformation has them.
+    """
+
+    def __init__(self, kept: Any, dtype: Any, level: int = 0, format: Any = None):  # noqa: A002
+        self.kept, self.dtype, self.level, self.format = kept, dtype, level, format
 
     def tree_flatten_with_keys(self) -> tuple[Any, Any]:
         """For ``jax.tree``: what is kept has the path of the slot."""
-        return ((jax.tree_util.GetAttrKey("value"), self.kept),), (self.dtype, self.level)
+        data = (self.dtype, self.level, self.format)
+        return ((jax.tree_util.GetAttrKey("value"), self.kept),), data
 
     @classmethod
     def tree_unflatten(cls, data: Any, children: Any) -> "Encoded":
@@ -42,6 +50,22 @@ class Encoded:
 
     def __repr__(self) -> str:
         return f"Encoded({self.kept!r}, {jnp.dtype(self.dtype).name})"
+
+
+class Slot(NamedTuple):
+    """An array of a state that is like a parameter: under its path, and of its shape.
+
+    Attributes:
+      parameter: the path of the parameter.
+      fields: of each NamedTuple on the way to it, the class and the field.
+      copied: whether it starts from what the parameter is, as a copy of it does.
+      array: the array, or its shape.
+    """
+
+    parameter: tuple[Any, ...]
+    fields: tuple[tuple[type, str], ...]
+    copied: bool
+    array: Any
 
 
 class _Kept(Lens):
@@ -71,29 +95,63 @@ def stored(
     >>> tx.update(jnp.array([1.0, 2.0]), state)[1].trace.kept
     Array([1, 2], dtype=bfloat16)
     """
+    functions = _Functions(encode, decode)
+    return keeping(inner, lambda params, slots: [functions] * len(slots), functions)
+
+
+class _Functions(NamedTuple):
+    """A format that is two functions."""
+
+    encode: Callable[[Array], Any]
+    decode: Callable[[Any, Any], Array]
+
+
+def keeping(
+    inner: optax.GradientTransformation,
+    choose: Callable[[PyTree, list[Slot]], list[Any]],
+    unsaid: Any = None,
+) -> GradientTransformation:
+    """A transformation of which some slots are kept in a format.
+
+    Args:
+      inner: the transformation.
+      choose: ``choose(params, slots)``, the format of each slot, a value with ``encode(x)`` and
+        ``decode(kept, dtype)``; ``None`` leaves it as it is.
+      unsaid: the format that the state does not name, where it is made of functions: they
+        have no equal but themselves, and no place in a state.
+    """
     part = as_transformation(inner)
     level = sum(isinstance(getattr(x.tx.nature, "lens", None), _Kept) for x in walk(part))
 
     def start(params: PyTree) -> Any:
-        shapes = {path: jnp.shape(x) for path, x in jax.tree.flatten_with_path(params)[0]}
+        treedef: Any
+        state = part.init(params)
+        slots = slots_of(part, state, params)
+        chosen = iter(choose(params, [slot for slot in slots if slot is not None]))
+        leaves, treedef = jax.tree.flatten(state)
+        formats = [None if slot is None else next(chosen) for slot in slots]
 
-        def one(path: tuple[Any, ...], x: Any) -> Any:
-            ends = (path[i:] for i in range(len(path) + 1))
-            like = jnp.ndim(x) > 0 and any(shapes.get(end) == jnp.shape(x) for end in ends)
-            return encoded(x) if like and jnp.issubdtype(x.dtype, jnp.inexact) else x
+        def one(x: Any, format_: Any) -> Any:
+            said = None if format_ is unsaid else format_
+            return x if format_ is None else encoded(x, Encoded(None, x.dtype, level, said))
 
-        return jax.tree.map_with_path(one, part.init(params))
+        return treedef.unflatten(map(one, leaves, formats))
 
-    def encoded(x: Array) -> Encoded:
-        return Encoded(encode(x), x.dtype, level)
+    def encoded(x: Array, like: Encoded) -> Encoded:
+        kept = (like.format or unsaid).encode(x)
+        return Encoded(kept, like.dtype, level, like.format)
 
     def as_before(old: Any, new: Any) -> Any:
         """A state with what was encoded before encoded again."""
-        return jax.tree.map(lambda o, n: encoded(n) if is_kept(o) else n, old, new, is_leaf=is_kept)
+
+        def one(o: Any, n: Any) -> Any:
+            return encoded(n, o) if is_kept(o) else n
+
+        return jax.tree.map(one, old, new, is_leaf=is_kept)
 
     def decoded(state: Any) -> Any:
         def one(x: Any) -> Any:
-            return decode(x.kept, x.dtype) if is_kept(x) else x
+            return (x.format or unsaid).decode(x.kept, x.dtype) if is_kept(x) else x
 
         return jax.tree.map(one, state, is_leaf=is_kept)
 
@@ -111,3 +169,65 @@ def stored(
         lens=_Kept(lambda state: (decoded(state),), lambda old, inner: as_before(old, inner[0])),
         metric="inner",
     )
+
+
+def _has_format(x: Any) -> bool:
+    return isinstance(x, Encoded) and x.format is not None
+
+
+def plain(state: Any) -> Any:
+    """A state with the slots that say their format decoded."""
+
+    def one(x: Any) -> Any:
+        return x.format.decode(x.kept, x.dtype) if _has_format(x) else x
+
+    return jax.tree.map(one, state, is_leaf=_has_format)
+
+
+def kept_like(like: Any, state: Any) -> Any:
+    """A plain state with slots encoded as they are in another, or in its shapes."""
+
+    def one(x: Any, value: Any) -> Any:
+        if not _has_format(x):
+            return value
+        return Encoded(x.format.encode(value), x.dtype, x.level, x.format)
+
+    return jax.tree.map(one, like, state, is_leaf=_has_format)
+
+
+def slots_of(part: GradientTransformation, state: Any, params: PyTree) -> list[Slot | None]:
+    """For each leaf of a state the slot that it is; ``None`` for counts, keys and the like."""
+    shapes = {path: jnp.shape(x) for path, x in jax.tree.flatten_with_path(params)[0]}
+    leaves = jax.tree.flatten_with_path(state)[0]
+
+    def one(path: tuple[Any, ...], x: Any, copied: bool) -> Slot | None:
+        ends = (path[i:] for i in range(len(path) + 1))
+        own = next((end for end in ends if shapes.get(end) == jnp.shape(x)), None)
+        if own is None or jnp.ndim(x) == 0 or not jnp.issubdtype(x.dtype, jnp.inexact):
+            return None
+        return Slot(own, tuple(_fields(state, path)), copied, x)
+
+    copies = _computed_from(part.init, params)
+    return [one(path, x, copied) for (path, x), copied in zip(leaves, copies, strict=True)]
+
+
+def _fields(tree: PyTree, path: tuple[Any, ...]) -> Iterator[tuple[type, str]]:
+    for key in path:
+        if isinstance(key, jax.tree_util.GetAttrKey):
+            if key.name in getattr(tree, "_fields", ()):
+                yield type(tree), key.name
+            tree = getattr(tree, key.name, None)
+        elif isinstance(key, jax.tree_util.SequenceKey):
+            tree = tree[key.idx]
+        elif isinstance(tree, Mapping) and isinstance(key, jax.tree_util.DictKey):
+            tree = tree[key.key]
+
+
+def _computed_from(function: Callable[[PyTree], PyTree], tree: PyTree) -> list[bool]:
+    """For each leaf of the result whether it depends on the values of the tree."""
+    jaxpr = jax.make_jaxpr(function)(tree).jaxpr
+    known = set(map(id, jaxpr.invars))
+    for equation in jaxpr.eqns:
+        if not known.isdisjoint(map(id, equation.invars)):
+            known.update(map(id, equation.outvars))
+    return [id(x) in known for x in jaxpr.outvars]

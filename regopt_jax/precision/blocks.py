@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from regopt_jax._core.sharding import lying, whole_rows
 from regopt_jax._core.trees import Array
 from regopt_jax.precision.formats import Format
 
@@ -44,12 +45,11 @@ class Blockwise(Format):
     Codes are numbers: integers, or the values of a narrow float.
 
     Attributes:
-      block: how many elements share a scale.
-      scale: the dtype of the scales.
+      block: how many elements share a scale, a float32: one of 16 bits that shrinks by a
+        thousandth at each step would be rounded back to what it was.
     """
 
     block: int = 256
-    scale: str = "float32"
 
     dtype = "uint8"  # of the codes
     bits = 8
@@ -59,7 +59,7 @@ class Blockwise(Format):
     @property
     def bytes_per_element(self) -> float:
         """The code's, and the share of a scale."""
-        return self.bits / 8 + jnp.dtype(self.scale).itemsize / self.block
+        return self.bits / 8 + 4 / self.block
 
     @property
     def ends(self) -> tuple[float, float, float]:
@@ -82,6 +82,19 @@ class Blockwise(Format):
     def _encode(self, x: Array) -> Blocks:
         size = x.shape[-1] if x.shape else None
         x = x if x.shape else x.reshape(1)
+        codes, scale = lying(x, self._blocks, lambda own: own, whole_rows)(x)
+        return Blocks(codes, scale, size)
+
+    def _decode(self, kept: Blocks) -> Array:
+        size = 1 if kept.size is None else kept.size
+
+        def values(codes: Array, scale: Array) -> tuple[Array]:
+            return (self._values(codes, scale, size),)
+
+        (x,) = lying(kept.codes, values, lambda own: own)(kept.codes, kept.scale)
+        return x.reshape(()) if kept.size is None else x
+
+    def _blocks(self, x: Array) -> tuple[Array, Array]:
         known = jnp.isfinite(x)
         top, spoilt = self._top(jnp.where(known, jnp.abs(x), 0)), self._top(~known)
         scale = self._rounded(top, spoilt)
@@ -93,12 +106,11 @@ class Blockwise(Format):
         code = jnp.where(self._spread(spoilt, x.shape[-1]), jnp.clip(code, *self.inner), code)
         below, nan, above = self.ends
         code = jnp.where(known, code, jnp.where(x > 0, above, jnp.where(x < 0, below, nan)))
-        return Blocks(self._packed(code.astype(self.dtype)), scale, size)
+        return self._packed(code.astype(self.dtype)), scale
 
-    def _decode(self, kept: Blocks) -> Array:
-        size = 1 if kept.size is None else kept.size
-        code = self._unpacked(kept.codes, size).astype(jnp.float32)
-        scale = self._spread(kept.scale.astype(jnp.float32), size)
+    def _values(self, codes: Array, scale: Array, size: int) -> Array:
+        code = self._unpacked(codes, size).astype(jnp.float32)
+        scale = self._spread(scale, size)
         value = self.value(code)
         x = value * jnp.abs(scale)
         if not self.signed:
@@ -106,7 +118,7 @@ class Blockwise(Format):
         below, nan, above = self.ends
         for end, meant in ((below, -jnp.inf), (nan, jnp.nan), (above, jnp.inf)):
             x = jnp.where((scale < 0) & (code == end), meant, x)
-        return x.reshape(()) if kept.size is None else x
+        return x
 
     def _top(self, x: Array) -> Array:
         """The largest of each block; the last block may be short."""
@@ -123,11 +135,9 @@ class Blockwise(Format):
         return max(1, min(self.block, size))
 
     def _rounded(self, top: Array, spoilt: Array) -> Array:
-        """The scale in its dtype, finite, zero for zeros alone; negative where one is spoilt."""
-        range_ = jnp.finfo(self.scale)
-        scale = jnp.clip(top / self.largest, float(range_.tiny), float(range_.max))
-        scale = jnp.where(spoilt, -scale, jnp.where(top > 0, scale, 0))
-        return scale.astype(self.scale)
+        """The scale, finite, zero for zeros alone; negative where one is spoilt."""
+        scale = jnp.clip(top / self.largest, _TINY, _HUGE)
+        return jnp.where(spoilt, -scale, jnp.where(top > 0, scale, 0)).astype(jnp.float32)
 
     def _packed(self, code: Array) -> Array:
         return code
@@ -136,7 +146,7 @@ class Blockwise(Format):
         return code
 
 
-_TINY = float(jnp.finfo(jnp.float32).tiny)
+_TINY, _HUGE = float(jnp.finfo(jnp.float32).tiny), float(jnp.finfo(jnp.float32).max)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

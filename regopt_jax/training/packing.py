@@ -9,6 +9,7 @@ from regopt_jax._core import GradientTransformation, PyTree, trees
 from regopt_jax._core.derived import seen
 from regopt_jax._core.nature import Chain, Rule, Wrapper
 from regopt_jax._core.packed import Packed, is_packed, pack
+from regopt_jax._core.stored import kept_like, plain
 from regopt_jax._core.walk import walk
 
 
@@ -74,9 +75,11 @@ def pack_state(init: Callable[[PyTree], Any], state: Any, packed: Packed) -> Any
       state: its state over the tree.
       packed: the packed parameters.
     """
-    shapes = jax.eval_shape(init, packed)
+    kept = jax.eval_shape(init, packed)
 
     def convert(like: Any, own: Any) -> Any:
         return like.like(own) if is_packed(like) else own
 
-    return jax.tree.map(convert, shapes, state, is_leaf=is_packed)
+    # What is packed is as it is computed in, whatever it was kept in.
+    shapes = jax.eval_shape(plain, kept)
+    return kept_like(kept, jax.tree.map(convert, shapes, plain(state), is_leaf=is_packed))

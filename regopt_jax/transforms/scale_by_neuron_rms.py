@@ -60,5 +60,10 @@ def scale_by_neuron_rms(
         return square_like(jnp.sum(p, axis=tuple(range(p.ndim - 1)), keepdims=True))
 
     return leafwise(
-        update, role="precondition", state=ScaleByNeuronRmsState, init=init, elementwise=False
+        update,
+        role="precondition",
+        state=ScaleByNeuronRmsState,
+        nonnegative=("nu",),
+        init=init,
+        elementwise=False,
     )

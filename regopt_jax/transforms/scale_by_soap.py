@@ -136,6 +136,7 @@ def scale_by_soap(
         update,
         role="precondition",
         state=ScaleBySoapState,
+        nonnegative=("nu",),
         init=init,
         context=lambda step: step.count,
         elementwise=False,

@@ -169,6 +169,12 @@ WRAPPERS = [
         "stored", partial(ro.stored, ro.adam(0.01), doubled, halved), numpy=adam_and_rate(),
     ),
     Case(
+        "quantized", partial(ro.quantized, ro.trace(0.9), "bf16", min_size=0),
+        numpy=lambda: formulas.trace_in_bfloat16(0.9), wrong={"min_size": -1},
+        leaves_alike=False,  # scalars are not kept so
+        unsteady="what it divides by is rounded",
+    ),
+    Case(
         "flatten", partial(ro.flatten, ro.adam(0.01)),
         lambda: optax.flatten(optax.adam(0.01)), complex=False, allow=Allowance(copies=1),
     ),

@@ -102,6 +102,7 @@ AROUND = {
     "named_chain": lambda tx: ro.named_chain(("first", tx), ("second", ro.sgd(0.1))),
     "partition": lambda tx: ro.partition({"all": tx}, "all"),
     "proximal": lambda tx: ro.proximal(ro.chain(dividing(tx), ro.sgd(0.1)), ro.l1(0.1)),
+    "quantized": lambda tx: ro.quantized(tx, min_size=0),
     "regularize": lambda tx: ro.regularize(ro.chain(tx, ro.sgd(0.1)), ro.l2(0.1), how="coupled"),
     "sam": lambda tx: ro.sam(tx, tx, opaque_mode=False, sync_period=2),
     "scale_by_sophia": lambda tx: ro.scale_by_sophia(hessian_diagonal_fn=tx),

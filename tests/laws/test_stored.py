@@ -35,7 +35,7 @@ def test_slots_are_kept_in_it():
     assert dtypes == [jnp.int32, *[jnp.bfloat16] * 4]
 
 
-once = only(lambda case: case.make.func is not ro.stored, "is stored already")
+once = only(lambda case: case.make.func not in (ro.stored, ro.quantized), "is stored already")
 
 
 @rows
@@ -69,10 +69,7 @@ principal_now = pytest.mark.parametrize(
 def test_in_bfloat16_the_trajectory_is_near(case):
     """A leaf strays by at most 1% of its way, or 2% of its size where that is what is rounded."""
     run = ours(case, home(case))
-    tx = ro.stored(run.tx, to_bfloat16, from_bfloat16)
-    with run.session():
-        state = tx.init(run.params)
-        _, steps = run.follow(run.params, state, at(run.halves[0], slice(SHORT)), jax.jit(step(tx)))
+    steps = followed(run, ro.stored(run.tx, to_bfloat16, from_bfloat16))
     start = jax.tree.leaves(run.params)
     expected = at(run.steps.params, slice(SHORT))
     for (name, a, e), p in zip(pairs(steps.params, expected), start, strict=True):
@@ -84,3 +81,46 @@ def test_in_bfloat16_the_trajectory_is_near(case):
         assert np.max(strayed[known], initial=0.0) <= limit, (
             f"{name} {first(known & (strayed > limit), a, e)}, further than {limit:.3g}"
         )
+
+
+def followed(run, tx):
+    """The first steps of another transformation than the run's."""
+    with run.session():
+        state, some = tx.init(run.params), at(run.halves[0], slice(SHORT))
+        return run.follow(run.params, state, some, jax.jit(step(tx)))[1]
+
+
+NEARER = {"bf16": 0.02, "8bit": 0.25, "fp8_e4m3": 0.15}
+
+
+def is_fast(case, format_):
+    """The slots are those of primitives, and a variant's are of the same kind."""
+    return format_ == "8bit" and case in PRINCIPAL and is_building_block(case)
+
+
+@pytest.mark.parametrize(
+    ("case", "format_"),
+    [
+        pytest.param(case, f, id=f"{case}-{f}", marks=() if is_fast(case, f) else pytest.mark.slow)
+        for case in CASES
+        for f in NEARER
+    ],
+)
+@once
+@only(lambda case: not case.allow.subtracts, "of what is rounded it takes differences")
+@only(lambda case: case.public_name not in ("scale_by_acprop", "acprop"), "divides by near nothing")
+def test_in_few_bits_the_trajectory_is_near(case, format_):
+    """A leaf strays by a part of its way, in norm: gradients of three decades share a block."""
+    run = ours(case, home(case))
+    tx = ro.quantized(run.tx, format_, min_size=0)
+    with run.session():
+        kept = jax.eval_shape(tx.init, run.params)
+    if jax.tree.structure(kept) == jax.tree.structure(run.state):
+        pytest.skip("has no slot that is kept so")
+    steps = followed(run, tx)
+    start, expected = jax.tree.leaves(run.params), at(run.steps.params, slice(SHORT))
+    for (name, a, e), p in zip(pairs(steps.params, expected), start, strict=True):
+        known = np.isfinite(e)
+        np.testing.assert_array_equal(np.isfinite(a), known, err_msg=name)
+        far = np.linalg.norm((e if case.allow.keeps_params else e - np.asarray(p)[None])[known])
+        assert np.linalg.norm((a - e)[known]) <= NEARER[format_] * far + 1e-12, name

@@ -61,6 +61,24 @@ def trace(decay, nesterov=False, dampening=0.0):
     return each(formula)
 
 
+def trace_in_bfloat16(decay):
+    """v = ρ v + g, of which arrays are kept as the nearest bfloat16, scalars as they are."""
+
+    def nearest(x):
+        if np.iscomplexobj(x):
+            return nearest(x.real) + 1j * nearest(x.imag)
+        bits = x.astype(np.float32).view(np.uint32)
+        bits = bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000
+        return bits.astype(np.uint32).view(np.float32).astype(x.dtype)
+
+    def formula(g, w, t, m):
+        v = decay * recall(m, "v", 0.0) + g
+        m.v = nearest(v) if np.ndim(g) else v
+        return v
+
+    return each(formula)
+
+
 def ema(decay, debias=True):
     """m = β m + (1-β) g; u = m / (1-βᵗ)."""
 

@@ -234,6 +234,18 @@ def test_the_code_is_the_nearest(format_):
     assert np.all(off(found[..., None])[..., 0] <= best + 1e-6 * np.max(values))
 
 
+def test_a_scale_shrinks_as_slowly_as_a_moment_does():
+    x = np.full((2, 70), 3.0, np.float32)
+
+    end = jax.lax.fori_loop(0, 1000, lambda _, x: _decayed(x), jnp.asarray(x))
+    np.testing.assert_allclose(end, x * 0.999**1000, rtol=1e-3)
+
+
+def _decayed(x):
+    kept = precision.uint8_sqrt.encode(0.999 * x)
+    return precision.uint8_sqrt.decode(kept)
+
+
 def test_float16_scales_would_lose_what_ours_keep():
     """FlashOptim's scales end at 65504, and at 6e-8."""
     for format_ in (precision.int8_companded, precision.uint8_sqrt):

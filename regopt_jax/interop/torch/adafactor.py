@@ -119,6 +119,7 @@ def adafactor(
         role="precondition",
         hyperparams={"beta2_decay": beta2_decay, "eps": eps, "d": d},
         state=AdafactorState,
+        nonnegative=("variance",),
         init=init,
         context=context,
         each=epsilons,

@@ -52,6 +52,7 @@ def scale_by_amsgrad(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> GradientTr
         update,
         role="precondition",
         state=AmsgradState,
+        nonnegative=("nu", "nu_max"),
         init=lambda p: (zeros_like(p), square_like(p), square_like(p)),
         context=lambda step: adam_corrections(b1, b2, step),
         metric=metric,
