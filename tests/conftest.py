@@ -47,6 +47,11 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--fuzz-minutes", type=float, default=1.0, help="how long `-m fuzz` looks")
+    parser.addoption("--fuzz-seed", type=int, help="look where this seed, printed before, looked")
+
+
 def pytest_runtest_setup(item):
     """JAX has place for 8192 compiled functions: one after those counts no programs."""
     seen = item.session.stash[TESTS] = item.session.stash.get(TESTS, 0) + 1

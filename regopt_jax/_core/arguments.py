@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from regopt_jax._core.numbers import require_schedule
+from regopt_jax._core.numbers import LAST, require_schedule
 from regopt_jax._core.show import shown
 from regopt_jax._core.tolerance import strict
 
@@ -28,6 +28,7 @@ class Kind(NamedTuple):
 
     optional: bool
     scheduled: bool
+    numbers: frozenset[type]
 
 
 @functools.cache
@@ -54,7 +55,30 @@ def _kind(hint: Any) -> Kind | None:
     numbers = members - set(OTHERS)
     if not numbers or numbers == {bool} or not numbers <= set(NUMBERS):
         return None
-    return Kind(type(None) in members, collections.abc.Callable in members)
+    return Kind(type(None) in members, collections.abc.Callable in members, frozenset(numbers))
+
+
+def as_python(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a call that are to be exchanged for Python's, by name.
+
+    One of NumPy would decide dtypes, as an array does, and so does True; an integer past int32
+    has none.
+
+    >>> def clip(max_delta: float): ...
+    >>> as_python(clip, {"max_delta": np.int64(2)}), as_python(clip, {"max_delta": 2**40})
+    ({'max_delta': 2}, {'max_delta': 1099511627776.0})
+    """
+    found = {}
+    for name, each in kinds(function).items():
+        value = arguments.get(name)
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(plain, bool) and float in each[0].numbers:
+            plain = int(plain)
+        if isinstance(plain, int) and abs(plain) > LAST and each[0].numbers != {int}:
+            plain = float(plain)
+        if plain is not value:
+            found[name] = plain
+    return found
 
 
 def require_numbers(

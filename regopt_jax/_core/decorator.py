@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from regopt_jax._core import names
-from regopt_jax._core.arguments import require_numbers
+from regopt_jax._core.arguments import as_python, require_numbers
 from regopt_jax._core.made import Made, bound, running, signature
 from regopt_jax._core.numbers import LAST, check, check_dtype, is_dtype, is_past_last
 from regopt_jax._core.protocol import GradientTransformation, relabelled
@@ -67,10 +67,11 @@ def transformation(
             for key in dtypes:
                 check_dtype(name, key, arguments[key])
             call = Made(name, arguments, make)
-            never = {key: LAST for key in counts if is_past_last(arguments[key])}
+            plain = as_python(function, arguments)
+            plain |= {key: LAST for key in counts if is_past_last(arguments[key])}
             with running(name):
-                if never:
-                    all_args, all_kwargs = call.call(never)
+                if plain:
+                    all_args, all_kwargs = call.call(plain)
                     made = cast(Any, function)(*all_args, **all_kwargs)
                 else:
                     made = function(*args, **kwargs)

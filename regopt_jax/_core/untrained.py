@@ -19,6 +19,12 @@ def trainable(params: PyTree) -> PyTree:
     return split(params)[0]
 
 
+def arrays(params: PyTree) -> PyTree:
+    """``params`` with ``None`` for every leaf that no program can take, such as a function."""
+    leaves, treedef = trees.flatten(params)
+    return treedef.unflatten([x if is_array(x) else None for x in leaves])
+
+
 def with_gradients(
     updates: PyTree, params: PyTree | None, keep: Callable[[Any], bool] = trees.is_inexact
 ) -> PyTree | None:
@@ -38,7 +44,7 @@ def with_gradients(
 
 def is_array(x: Any) -> bool:
     """Whether x is an array or a number, which a program can take."""
-    return trees.is_inexact(x) or isinstance(x, _ARRAYS)
+    return trees.is_inexact(x) or isinstance(x, (*_ARRAYS, jax.ShapeDtypeStruct))
 
 
 def split(params: PyTree) -> tuple[PyTree, "Untrained"]:

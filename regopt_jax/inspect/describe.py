@@ -16,7 +16,7 @@ from regopt_jax._core.derived import seen
 from regopt_jax._core.nature import Chain, Wrapper
 from regopt_jax._core.protocol import hyperparameters
 from regopt_jax._core.show import shown
-from regopt_jax._core.untrained import trainable
+from regopt_jax._core.untrained import arrays, trainable
 from regopt_jax._core.walk import Part, walk
 from regopt_jax.regularizers.base import Regularizer
 
@@ -157,8 +157,8 @@ def describe(tx: optax.GradientTransformation, params: PyTree | None = None) -> 
     part = as_transformation(tx)
     if params is None:
         return _tree(walk(part))
-    shapes = jax.eval_shape(lambda: trainable(params))
-    return _tree(walk(part, jax.eval_shape(part.init, shapes), shapes))
+    whole = jax.eval_shape(lambda: arrays(params))
+    return _tree(walk(part, jax.eval_shape(part.init, whole), trainable(whole)))
 
 
 def _tree(parts: Iterable[Part]) -> Description:

@@ -17,7 +17,7 @@ from regopt_jax._core import Array, PyTree, as_transformation, trees, vectors
 from regopt_jax._core.made import Made, remake
 from regopt_jax._core.packed import is_packed
 from regopt_jax._core.sharding import sharded_like
-from regopt_jax._core.untrained import Untrained, split, trainable
+from regopt_jax._core.untrained import Untrained, arrays, split, trainable
 from regopt_jax.inspect.hyperparams import has_learning_rate, learning_rate
 from regopt_jax.training.compile import compiler_options
 from regopt_jax.training.packing import pack_for, pack_state, unpack_state
@@ -51,7 +51,7 @@ class TrainState(NamedTuple):
         0
         """
         params = jax.tree.map(_own, params)
-        opt_state = jax.tree.map(_own, tx.init(trainable(params)))
+        opt_state = jax.tree.map(_own, tx.init(arrays(params)))
         return beside(params, cls(jnp.zeros([], jnp.int32), params, opt_state))
 
     def pack(self, tx: optax.GradientTransformation) -> "TrainState":

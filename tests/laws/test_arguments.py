@@ -126,6 +126,14 @@ def test_numbers_of_any_kind_are_taken(number):
     jax.eval_shape(lambda rate: ro.sgd(rate).init(jnp.ones(2)), number)
 
 
+@pytest.mark.parametrize("eps", [np.int64(1), np.float32(1), True, 2**40, np.float64(1)], ids=repr)
+def test_numbers_of_any_kind_are_added_under_strict_promotion(eps):
+    for make in (ro.adam, ro.lars, ro.adabelief):
+        tx, w = make(0.1, eps=eps), jnp.ones((2, 2))
+        assert tx.update(w, tx.init(w), w)[0].dtype == w.dtype
+    assert ro.adam(0.1, eps=np.float64(1)) == ro.adam(0.1, eps=1.0)
+
+
 @pytest.mark.parametrize("value", [[], [0.9], "0.9", {}], ids=repr)
 def test_nor_is_it_taken_by_a_sum_of_regularizers_or_a_solver(value):
     R = ro.l1(0.1)
