@@ -141,6 +141,7 @@ from regopt_jax.regularizers.proximal import constant_norm as constant_norm, pro
 from regopt_jax.regularizers.regularize import regularize as regularize
 from regopt_jax.regularizers.spectral import nuclear_norm as nuclear_norm
 from regopt_jax.schedules import (
+    WrappedSchedule as WrappedSchedule,
     constant_schedule as constant_schedule,
     cosine_annealing as cosine_annealing,
     cosine_decay_schedule as cosine_decay_schedule,

@@ -58,7 +58,6 @@ from optax import (
     TransformUpdateExtraArgsFn as TransformUpdateExtraArgsFn,
     TransformUpdateFn as TransformUpdateFn,
     Updates as Updates,
-    WrappedSchedule as WrappedSchedule,
     ZeroNansState as ZeroNansState,
     ZoomLinesearchInfo as ZoomLinesearchInfo,
     convex_kl_divergence as convex_kl_divergence,

@@ -12,11 +12,21 @@ from regopt_jax._core.made import Described, Made
 from regopt_jax._core.protocol import GradientTransformation, relabelled
 from regopt_jax._core.tolerance import as_optax, kept
 from regopt_jax.optax._warnings import warn
+from regopt_jax.transforms.scale_by_dog import scale_by_dog
+from regopt_jax.transforms.scale_by_dowg import scale_by_dowg
+from regopt_jax.transforms.scale_by_shape import scale_by_shape
 
 # Modules of Optax, and where the same names are here.
 SPACES = (
     *((module, ours) for module in (theirs, theirs.contrib, theirs.transforms, theirs.schedules)),
     (theirs.experimental.aggregating, ours.experimental.aggregating),
+)
+
+# Parts of its optimisers that it does not export, beside one that it does.
+PARTS = (
+    (theirs.contrib.dog, (scale_by_dog, scale_by_dowg)),
+    (theirs.contrib.muon, (scale_by_shape,)),
+    (theirs.contrib.sophia, (ours.scale_by_sophia,)),
 )
 
 # The hyperparameters whose ranges Optax checks as well, by the beginnings of their names.
@@ -45,6 +55,9 @@ def substitutes() -> Mapping[int, Any]:
         for name, original in vars(module).items()
         if not name.startswith("_") and vars(space).get(name, original) is not original
     }
+    for beside, parts in PARTS:
+        originals = [beside.__globals__[part.__name__] for part in parts]
+        shared.update({id(x): (x, part) for x, part in zip(originals, parts, strict=True)})
     table = {}
     for original, mine in shared.values():
         if inspect.isfunction(original):

@@ -41,6 +41,7 @@ from regopt_jax.schedules.warmups import (
     warmup_exponential_decay_schedule as warmup_exponential_decay_schedule,
     warmup_stable_decay_schedule as warmup_stable_decay_schedule,
 )
+from regopt_jax.schedules.wrapped import WrappedSchedule as WrappedSchedule
 
 
 def __getattr__(name: str) -> Any:

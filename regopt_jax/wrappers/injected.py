@@ -9,14 +9,14 @@ import numpy as np
 import optax
 from optax.schedules import StatefulSchedule
 
-from regopt_jax._core import Array, ArrayLike, PyTree, Schedule, fields, trees, value_at, wrap
+from regopt_jax._core import Array, ArrayLike, PyTree, fields, trees, wrap
 from regopt_jax._core.made import Made
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Change
-from regopt_jax._core.optax_states import WrappedScheduleState
 from regopt_jax._core.protocol import GradientTransformation, relabelled
 from regopt_jax._core.show import shown
 from regopt_jax._core.tolerance import strict
+from regopt_jax.schedules.wrapped import WrappedSchedule
 
 Values = dict[str, Any]
 NUMBERS = (int, float, jax.Array, np.ndarray, np.number)
@@ -25,22 +25,6 @@ _NUMBER_NEEDED = (
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
 )
-
-
-class _Counted:
-    """A schedule of the step as one that keeps its own count."""
-
-    def __init__(self, schedule: Schedule):
-        self.schedule = schedule
-
-    def init(self) -> WrappedScheduleState:
-        return WrappedScheduleState(jnp.zeros([], jnp.int32))
-
-    def update(self, state: WrappedScheduleState, **_: Any) -> WrappedScheduleState:
-        return WrappedScheduleState(optax.safe_increment(state.count))
-
-    def __call__(self, state: WrappedScheduleState, **_: Any) -> ArrayLike:
-        return value_at(self.schedule, state.count)
 
 
 def injected(
@@ -52,7 +36,7 @@ def injected(
 ) -> GradientTransformation:
     """``build(values)`` at each step, of the numbers in the state and of the schedules' values."""
     schedules = {
-        name: s if isinstance(s, StatefulSchedule | _Counted) else _Counted(s)
+        name: s if isinstance(s, StatefulSchedule) else WrappedSchedule(s)
         for name, s in schedules.items()
     }
     known = numbers | {name: _first_value(name, f) for name, f in schedules.items()}
@@ -165,7 +149,7 @@ def _known(tree: PyTree) -> bool:
 
 
 def _counts(schedule: Any) -> bool:
-    return isinstance(schedule, _Counted)
+    return isinstance(schedule, WrappedSchedule)
 
 
 def _first_value(name: str, schedule: Any) -> ArrayLike:
@@ -188,7 +172,7 @@ def _first_value(name: str, schedule: Any) -> ArrayLike:
 
 def _no_schedule(name: str, schedule: Any) -> TypeError:
     return TypeError(
-        f"inject_hyperparams: {name}={shown(schedule.schedule)} was taken for a "
+        f"inject_hyperparams: {name}={shown(schedule.schedule_fn)} was taken for a "
         "schedule, but gives no number for the step 0; name it in static_args."
     )
 
