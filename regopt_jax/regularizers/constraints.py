@@ -33,8 +33,9 @@ class _Indicator(Penalty, indicator=True, flat=True):
             return self.project(wide).astype(z.dtype)
 
     def value(self, x: Array) -> Array:
-        slack = 8 * jnp.finfo(x.dtype).eps * jnp.maximum(jnp.max(jnp.abs(x), initial=0), 1)
-        inside = jnp.all(jnp.abs(x - self.projected(x)) <= slack)
+        nearest = self.projected(x)
+        size = jnp.max(jnp.maximum(jnp.abs(x), jnp.abs(nearest)), initial=0)
+        inside = jnp.all(jnp.abs(x - nearest) <= 8 * jnp.finfo(x.dtype).eps * size)
         return jnp.where(inside, 0.0, jnp.inf).astype(x.real.dtype)
 
     def grad(self, x: Array) -> Array:
@@ -115,11 +116,13 @@ def _on_simplex(z: Array, total: float) -> Array:
     below = jnp.maximum((z - jnp.max(z, initial=-jnp.inf)) / unit, -total)  # others end at zero
     ordered = jnp.sort(below.ravel(), descending=True)
     counts = jnp.arange(1, z.size + 1, dtype=z.dtype)
-    stay = (ordered > -total) & (ordered * counts > jnp.cumsum(ordered) - total)
+    # By more than it rounds, or a point of the simplex would keep all its zeros, or none.
+    least = counts * ordered * (1 + 16 * jnp.finfo(z.dtype).eps)
+    stay = (ordered > -total) & (least > jnp.cumsum(ordered) - total)
     kept = below >= jnp.min(jnp.where(stay, ordered, jnp.inf), initial=jnp.inf)
     excess = jnp.sum(jnp.where(kept, below, 0)) - total
     shift = excess / jnp.maximum(jnp.sum(kept, dtype=z.dtype), 1)
-    return jnp.where(kept, unit * (below - shift), 0)
+    return jnp.where(kept, unit * jnp.maximum(below - shift, 0), 0)
 
 
 @dataclasses.dataclass(frozen=True)

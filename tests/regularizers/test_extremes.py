@@ -164,6 +164,19 @@ def test_norms_near_the_ends(size):
     np.testing.assert_allclose(R.value(0.5 * z), size * half / 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-36, 3e-22, 1e-10, 1.0, 2e19, 1e38])
+@pytest.mark.parametrize(
+    "make", [ro.l2_ball, ro.l1_ball, ro.simplex, ro.box], ids=lambda f: f.__name__
+)
+def test_a_set_of_any_size_has_an_inside_and_an_outside(make, size):
+    R = make(size) if make != ro.box else ro.box(size / 2, size)
+    z = jnp.float32(np.random.default_rng(0).normal(size=(3, 400)) * size / 4)
+    x = R.prox(z)
+    assert float(R.value(x)) == 0
+    for outside in (z.at[0, 0].set(3 * size), x.at[0, 0].add(size * 1.001)):
+        assert float(R.value(outside)) == np.inf
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e5, -1e5, 3e7, 1e20])
 @pytest.mark.parametrize("count", [7, 1000, 100_000])
 def test_the_simplex_does_not_see_a_shift(count, offset):
@@ -173,7 +186,11 @@ def test_the_simplex_does_not_see_a_shift(count, offset):
         with jax.enable_x64(True):
             wide = ro.simplex(total).prox(jnp.asarray(np.asarray(z), "float64"))
         np.testing.assert_allclose(x, wide, atol=2e-6 * total)
-        np.testing.assert_allclose(np.sum(x), total, rtol=3e-6)
+        again = np.asarray(ro.simplex(total).prox(jnp.float32(x)), np.float64)
+        np.testing.assert_allclose(again, x, atol=2e-6 * total)
+        for point in (x, again):
+            assert np.all(point >= 0)
+            np.testing.assert_allclose(np.sum(point), total, rtol=3e-6)
     ball = np.asarray(ro.l1_ball(1.0).prox(z), np.float64)
     np.testing.assert_allclose(np.sum(np.abs(ball)), 1, rtol=3e-6)
 
