@@ -66,8 +66,8 @@ def transformation(
             check(name, **{key: (arguments[key], range_) for key, range_ in ranges.items()})
             for key in dtypes:
                 check_dtype(name, key, arguments[key])
-            call = Made(name, arguments, make)
             plain = as_python(function, arguments)
+            call = Made(name, {**arguments, **plain}, make)
             plain |= {key: LAST for key in counts if is_past_last(arguments[key])}
             with running(name):
                 if plain:
