@@ -23,7 +23,7 @@ class Nuclear(Penalty, convex=True):
         return jnp.sum(jnp.linalg.svd(_matrix(x), compute_uv=False))
 
     def grad(self, x: Array) -> Array:
-        u, s, vh = jnp.linalg.svd(_matrix(x), full_matrices=False)
+        u, s, vh = jnp.linalg.svd(scaled(_matrix(x))[0], full_matrices=False)
         present = s > jnp.finfo(s.dtype).eps * max(x.shape) * jnp.max(s, initial=0)
         return _like(x, (u * _row(present.astype(s.dtype))) @ vh)
 

@@ -159,6 +159,8 @@ def test_norms_near_the_ends(size):
     for R, share in ((ro.group_lasso(size / 2), 1 - half / 2), (ro.nuclear_norm(size), 1 - half)):
         np.testing.assert_allclose(R.prox(z)[:, 0], size * share, rtol=2e-6)
         np.testing.assert_allclose(R.prox(jnp.diag(z[:, 0]))[0, 0], size - R.terms[0].strength)
+    slope = ro.nuclear_norm(0.5).grad(jnp.float32(size) * jnp.array([[1.0, 1.0], [1.0, -1.0]]))
+    np.testing.assert_allclose(slope, half / 2 * np.array([[1, 1], [1, -1]]), rtol=1e-6)
     R = ro.group_lasso(0.5)
     np.testing.assert_allclose(R.grad(z)[:, 0], half / 2, rtol=1e-6)
     np.testing.assert_allclose(R.value(0.5 * z), size * half / 2, rtol=1e-6)
