@@ -9,7 +9,7 @@ import optax
 from regopt_jax._core import GradientTransformation, PyTree, as_transformation, fields, trees, wrap
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode
-from regopt_jax.combine.select import Mask, is_function, keep, refuse_strings, resolve
+from regopt_jax.combine.choices import Mask, is_function, keep, refuse_strings, resolve
 
 
 @transformation()

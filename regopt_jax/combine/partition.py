@@ -16,8 +16,9 @@ from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens, Wrapper
 from regopt_jax._core.tolerance import strict
 from regopt_jax._core.walk import walk
+from regopt_jax.combine.choices import is_function, keep, resolve, split
 from regopt_jax.combine.masked import side_by_side
-from regopt_jax.combine.select import Selector, is_function, keep, resolve, split
+from regopt_jax.combine.select import Selector
 
 Labels = PyTree | Callable[[PyTree], PyTree]
 

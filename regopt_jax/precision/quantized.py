@@ -14,7 +14,8 @@ from regopt_jax._core.optax_states import SUMS
 from regopt_jax._core.packed import Packed
 from regopt_jax._core.stored import Slot, keeping, kept_like, plain
 from regopt_jax._core.walk import walk
-from regopt_jax.combine.select import Mask, everything, keep, resolve
+from regopt_jax.combine.choices import Mask, keep, resolve
+from regopt_jax.combine.select import everything
 from regopt_jax.precision import named
 from regopt_jax.precision.formats import Format
 

@@ -16,7 +16,8 @@ import numpy as np
 from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
 from regopt_jax._core.lift import promoting
 from regopt_jax._core.tolerance import strict
-from regopt_jax.combine.select import Selector, everything, refuse_strings, resolve
+from regopt_jax.combine.choices import refuse_strings, resolve
+from regopt_jax.combine.select import Selector, everything
 from regopt_jax.regularizers.terms import Term, cast, grad, prox, value
 
 

@@ -15,7 +15,8 @@ from regopt_jax._core.nature import SAME, Chain, Change, Rule, fields
 from regopt_jax._core.protocol import GradientTransformation
 from regopt_jax._core.wrap import map_parts, with_parts
 from regopt_jax.combine import chain, masked
-from regopt_jax.combine.select import Mask, everything, refuse_strings, resolve, split
+from regopt_jax.combine.choices import Mask, refuse_strings, resolve, split
+from regopt_jax.combine.select import everything
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.transforms.identity import identity
 

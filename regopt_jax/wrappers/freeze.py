@@ -12,8 +12,8 @@ from regopt_jax._core import GradientTransformation, PyTree, leafwise, transform
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens
+from regopt_jax.combine.choices import Mask, is_function, keep, resolve
 from regopt_jax.combine.masked import masked, side_by_side
-from regopt_jax.combine.select import Mask, is_function, keep, resolve
 
 
 @transformation()
