@@ -106,6 +106,12 @@ def test_dimension_numbers_of_a_prefix_of_the_tree():
     assert shapes == {"attention": {"q": (6, 1), "k": (6, 1)}, "b": (0, 0)}
 
 
+def test_a_gradient_of_integers_is_refused_by_path():
+    tx, w = ro.scale_by_galore(1), {"w": jnp.ones((3, 2))}
+    with pytest.raises(TypeError, match="scale_by_galore: the gradient at 'w' is of int32"):
+        tx.update({"w": jnp.ones((3, 2), jnp.int32)}, tx.init(w))
+
+
 def test_a_derivative_takes_the_directions_for_constants():
     """Those of equal singular values have none."""
     tx = ro.scale_by_galore(1, base_optimizer=ro.identity())
