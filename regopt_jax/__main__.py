@@ -75,4 +75,7 @@ def _run(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    # What Orbax leaves unfinished after a save that fails would complain when the line is said.
+    sys.unraisablehook = lambda unraisable: None
+    warnings.simplefilter("ignore")
     sys.exit(main())

@@ -4,11 +4,12 @@ import gzip
 import os
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.demo.runs import FLAGS, command
 
 pytest.importorskip("flax")
 pytest.importorskip("orbax.checkpoint")
@@ -16,8 +17,13 @@ pytest.importorskip("rich")
 pytest.importorskip("sklearn")
 
 
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "regopt_jax", *flags]
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A folder with the results and the checkpoints of a whole run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    flags = ("--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", "7")
+    subprocess.run(command(*FLAGS, *flags), cwd=folder, capture_output=True, check=True)
+    return folder
 
 
 @pytest.fixture

@@ -1,83 +1,29 @@
 """Killed at any moment and started again, a run ends on the same bits."""
 
 import errno
-import json
 import os
 import re
 import shutil
 import signal
-import subprocess
-import time
 
-import numpy as np
 import pytest
 
-from tests.demo.conftest import command
-
-FLAGS = ("train", "--epochs", "8", "--limit", "640", "--batch-size", "16")
-STEPS = 8 * 640 // 16
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """A folder with the results and the checkpoints of a whole run."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    flags = ("--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", "7")
-    subprocess.run(command(*FLAGS, *flags), cwd=folder, capture_output=True, check=True)
-    return folder
-
-
-def assert_same_run(folder, other):
-    ours, theirs = (np.load(f / "out/weights.npz") for f in (folder, other))
-    assert ours.files == theirs.files
-    for path in ours.files:
-        assert ours[path].tobytes() == theirs[path].tobytes(), path
-    ours, theirs = (json.loads((f / "out/metrics.json").read_text()) for f in (folder, other))
-    assert ours["epochs"] == theirs["epochs"]
-
-
-def steps_saved(folder):
-    return [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
-
-
-def start(folder, *flags):
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command(*flags), cwd=folder, **pipes)
-
-
-def wait_for_step(process, saved, step):
-    deadline = time.monotonic() + 120
-    while process.poll() is None and max([0, *steps_saved(saved)]) < step:
-        assert time.monotonic() < deadline
-        time.sleep(0.003)
-
-
-def kill_and_resume(folder, run, moments, every="7"):
-    """Kill the run when each of these steps is saved; return the last run's output."""
-    flags = (*FLAGS, "--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", every)
-    for step in moments:
-        process = start(folder, *flags)
-        wait_for_step(process, folder / "saved", step)
-        process.send_signal(signal.SIGKILL)
-        assert process.communicate()[1] == ""
-        assert process.returncode == -signal.SIGKILL
-        assert (folder / "saved/.lock").exists()  # and yet the next run gets it
-    done = run(*flags)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+from tests.demo.runs import FLAGS, STEPS, assert_same_run, start, steps_saved, wait_for_step
 
 
 def test_sigkill_then_bit_identical_weights(uninterrupted, run, tmp_path):
     # Not at the end of an epoch, so that half an epoch has to be told apart too.
-    output = kill_and_resume(tmp_path, run, moments=[97])
-    resumed = int(re.search(r"Continuing from step (\d+)", output).group(1))
+    flags = (*FLAGS, "--out", "out", "--checkpoint-dir", "saved", "--checkpoint-every", "7")
+    process = start(tmp_path, *flags)
+    wait_for_step(process, tmp_path / "saved", 97)
+    process.kill()
+    assert process.communicate()[1] == ""
+    assert process.returncode == -signal.SIGKILL
+    assert (tmp_path / "saved/.lock").exists()  # and yet the next run gets it
+    done = run(*flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    resumed = int(re.search(r"Continuing from step (\d+)", done.stdout).group(1))
     assert 97 <= resumed < STEPS
-    assert_same_run(tmp_path, uninterrupted)
-
-
-@pytest.mark.slow
-def test_sigkill_many_times(uninterrupted, run, tmp_path):
-    kill_and_resume(tmp_path, run, moments=range(20, 300, 23), every="1")
     assert_same_run(tmp_path, uninterrupted)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from regopt_jax import __main__
 from regopt_jax.demo.errors import DemoError, one_line
-from tests.demo.conftest import command
+from tests.demo.runs import command
 
 QUICK = ("--epochs", "1", "--limit", "200")
 
