@@ -105,6 +105,11 @@ from regopt_jax.optimizers.soap import soap as soap
 from regopt_jax.optimizers.sophia import sophia as sophia
 from regopt_jax.optimizers.stable_adamw import stable_adamw as stable_adamw
 from regopt_jax.precision.quantized import quantized as quantized, requantize as requantize
+from regopt_jax.precision.weights import (
+    kahan as kahan,
+    master_weights as master_weights,
+    stochastic_rounding as stochastic_rounding,
+)
 from regopt_jax.regularizers.base import Regularizer as Regularizer
 from regopt_jax.regularizers.constraints import (
     box as box,

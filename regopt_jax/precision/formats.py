@@ -81,7 +81,8 @@ class Corrected(Format):
     .. math:: x ≈ \operatorname{float32}(2^{16} \operatorname{bits}(b) + 2^{16-k} r), \qquad
        b = \operatorname{bfloat16}(x), \quad r \text{ of } k \text{ bits}
 
-    Numbers of one sign are in the order of their bits, so their differences know no exponent.
+    Numbers of one sign are in the order of their bits, so their differences know no exponent. With
+    16 bits the two are the float32.
     """
 
     bits: int = 8
@@ -93,7 +94,7 @@ class Corrected(Format):
 
     def _encode(self, x: Array) -> tuple[Array, Array]:
         x = x.astype(jnp.float32)
-        rounded = x.astype(jnp.bfloat16)
+        rounded = nearest(x, jnp.bfloat16)
         return rounded, self.correction(x, rounded)
 
     def _decode(self, kept: tuple[Array, Array]) -> Array:
@@ -102,17 +103,26 @@ class Corrected(Format):
 
     def correction(self, x: Array, rounded: Array) -> Array:
         """What the rounded lacks to x, for a rounded next to it."""
-        unit = 1 << (16 - self.bits)
-        most = (1 << (self.bits - 1)) - 1
+        unit, half = 1 << (16 - self.bits), 1 << (self.bits - 1)
         lost = _bits(x) - _bits(rounded.astype(jnp.float32))
-        steps = jnp.clip((lost + unit // 2) // unit, -most, most)
+        steps = jnp.clip((lost + unit // 2) // unit, -half, half - 1)
         return jnp.where(jnp.isfinite(x), steps, 0).astype(f"int{self.bits}")
 
     def corrected(self, rounded: Array, correction: Array) -> Array:
-        """The float32 that a bfloat16 and its correction stand for."""
+        """The float32 that a bfloat16 and its correction stand for; zero of zero."""
         unit = 1 << (16 - self.bits)
         bits = _bits(rounded.astype(jnp.float32)) + correction.astype(jnp.int32) * unit
-        return jax.lax.bitcast_convert_type(bits, jnp.float32)
+        # A zero that someone has put in the place of a number has no use for its correction.
+        return jnp.where(rounded == 0, 0, jax.lax.bitcast_convert_type(bits, jnp.float32))
+
+
+def nearest(x: Array, dtype: Any) -> Array:
+    """A float32 rounded to 16 bits; halfway to a bfloat16 away from zero, which the bits that it
+    loses, as a signed integer, tell from any other number."""
+    if dtype != jnp.bfloat16:
+        return x.astype(dtype)
+    rounded = jax.lax.bitcast_convert_type((_bits(x) + 0x8000) & -0x10000, jnp.float32)
+    return jnp.where(jnp.isfinite(x), rounded, x).astype(dtype)
 
 
 def _bits(x: Array) -> Array:

@@ -18,6 +18,7 @@ from regopt_jax.combine.choices import Mask, keep, resolve
 from regopt_jax.combine.select import everything
 from regopt_jax.precision import named
 from regopt_jax.precision.formats import Format
+from regopt_jax.precision.weights import NarrowWeightsState
 
 
 @transformation(min_size="integer [0, inf)")
@@ -60,6 +61,7 @@ def quantized(
     by_slot = {k: named(x) for k, x in format.items()} if isinstance(format, Mapping) else {}
     for_all = None if isinstance(format, Mapping) else named(format)
     rules = [x.tx.nature for x in walk(part) if isinstance(x.tx.nature, Rule)]
+    exact = SUMS | {(NarrowWeightsState, "rest")}
     nonnegative = {field for rule in rules for field in rule.nonnegative}
 
     def choose(params: PyTree, slots: list[Slot]) -> list[Format | None]:
@@ -81,7 +83,7 @@ def quantized(
             for _, field in reversed(slot.fields):
                 if field in by_slot:
                     return by_slot[field].of(signed and by_slot[field].signed)
-            if for_all is None or slot.copied or not SUMS.isdisjoint(slot.fields):
+            if for_all is None or slot.copied or not exact.isdisjoint(slot.fields):
                 return None
             return for_all.of(signed)
 

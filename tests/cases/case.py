@@ -100,6 +100,7 @@ class Case:
       random: the state holds a key, ``rng_key``, which the laws see as its data.
       searches: its update is a loop of as many rounds as it takes, which is differentiable
         forwards alone.
+      wide_updates: its updates of weights of 16 bits are float32.
       theirs_inside: a part is Optax's own, which relies on implicit promotion.
       allow: where it honestly differs, and by how much.
     """
@@ -124,6 +125,7 @@ class Case:
     unsteady: str = ""
     random: bool = False
     searches: bool = False
+    wide_updates: bool = False
     theirs_inside: bool = False
     allow: Allowance = Allowance()
 

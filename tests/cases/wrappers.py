@@ -169,6 +169,18 @@ WRAPPERS = [
         "stored", partial(ro.stored, ro.adam(0.01), doubled, halved), numpy=adam_and_rate(),
     ),
     Case(
+        "master_weights", partial(ro.master_weights, ro.adam(0.01)), needs_params=True,
+        numpy=adam_and_rate(), wrong={"keep": "bf16+4"}, wide_updates=True,
+    ),
+    Case(
+        "kahan", partial(ro.kahan, ro.adam(0.01)), needs_params=True, numpy=adam_and_rate(),
+        wide_updates=True,
+    ),
+    Case(
+        "stochastic_rounding", partial(ro.stochastic_rounding, ro.adam(0.01), key=1),
+        needs_params=True, numpy=adam_and_rate(), random=True, across=True, wide_updates=True,
+    ),
+    Case(
         "quantized", partial(ro.quantized, ro.trace(0.9), "bf16", min_size=0),
         numpy=lambda: formulas.trace_in_bfloat16(0.9), wrong={"min_size": -1},
         leaves_alike=False,  # scalars are not kept so

@@ -92,9 +92,11 @@ AROUND = {
     "inject_hyperparams": lambda tx: ro.inject_hyperparams(
         lambda rate: ro.chain(tx, ro.scale(rate))
     )(0.1),
+    "kahan": ro.kahan,
     "lbfgs": lambda tx: ro.lbfgs(0.1, linesearch=tx),
     "lookahead": lambda tx: ro.lookahead(tx, 2, 0.5),
     "lookahead-reset": lambda tx: ro.lookahead(tx, 2, 0.5, reset_state=True),
+    "master_weights": ro.master_weights,
     "masked": lambda tx: ro.masked(tx, ro.select(min_ndim=1)),
     "mechanize": ro.mechanize,
     "monitor": lambda tx: ro.chain(ro.monitor({"norm": ro.global_norm, "halves": tx}), tx),
@@ -110,6 +112,7 @@ AROUND = {
     "selective_transform": lambda tx: ro.selective_transform(tx, freeze_mask=False),
     "sophia": lambda tx: ro.sophia(0.1, hessian_diagonal_fn=tx),
     "split_real_and_imaginary": ro.split_real_and_imaginary,
+    "stochastic_rounding": ro.stochastic_rounding,
     "stored": lambda tx: ro.stored(tx, split, joined),
     "with_extra_args_support": ro.with_extra_args_support,
 }

@@ -61,7 +61,8 @@ def test_without_epsilon_zero_over_zero_is_zero(case):
 
 def is_of_any_dtype(case):
     """Not Optax's own arithmetic, nor PyTorch's Adafactor, whose ε is that of the dtype."""
-    return not case.theirs_inside and case.name != "torch.adafactor"
+    others = case.theirs_inside or case.name == "torch.adafactor"
+    return not others and not case.wide_updates
 
 
 @building_blocks
