@@ -12,7 +12,7 @@ from regopt_jax._core import derived, packed, trees
 from regopt_jax._core.by_name import by_name, is_transformation
 from regopt_jax._core.made import Made, maker, remake
 from regopt_jax._core.modes import UPDATE, Mode, Onto
-from regopt_jax._core.nature import Metric, Nature, Role, Rule
+from regopt_jax._core.nature import Chain, Metric, Nature, Role, Rule
 from regopt_jax._core.show import foreign_name
 from regopt_jax._core.tolerance import kept, strict
 from regopt_jax._core.trees import ParamsNeededError, PyTree, fast
@@ -183,10 +183,13 @@ def composed(
     """
     name = maker()
     paired = derived.takes_pairs(nature)
+    passes_on = isinstance(nature, Chain) or getattr(nature, "selects", False)
 
     def own_run(
         mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Mapping[str, Any]
     ) -> tuple[Any, Any]:
+        if not passes_on:
+            trees.check_inexact(name, updates)
         if not paired:
             params = with_gradients(updates, _like(updates, params), is_array)
         return run(mode, updates, state, params, extra)

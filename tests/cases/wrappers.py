@@ -77,7 +77,9 @@ def optax_lookahead(make, *args):
 
 def largest(updates):
     leaves = [jnp.max(jnp.abs(x), initial=0) for x in jax.tree.leaves(updates)]
-    return jnp.max(jnp.stack([jnp.zeros([]), *(x.astype(jnp.float32) for x in leaves)]))
+    return jnp.max(
+        jnp.stack([jnp.zeros([], jnp.float32), *(x.astype(jnp.float32) for x in leaves)])
+    )
 
 
 def doubled(x):

@@ -16,7 +16,7 @@ MASKS = {"mask", "where", "freeze_mask", "weight_decay_mask", "trust_ratio_mask"
 DECAYS = {"weight_decay", "weight_decay_rate", "adam_weight_decay"}
 GIVEN = {  # the arguments beyond the mask
     "masked": {"inner": ro.sgd(0.1)}, "selective_transform": {"optimizer": ro.sgd(0.1)},
-    "constant_norm": {"tx": ro.sgd(0.1)},
+    "constant_norm": {"tx": ro.sgd(0.1)}, "quantized": {"inner": ro.adam(0.1), "min_size": 1},
 }  # fmt: skip
 
 
