@@ -38,6 +38,11 @@ class Lens(NamedTuple):
     get: Callable[[Any], tuple[Any, ...]]
     put: Callable[[Any, Sequence[Any]], Any]
 
+    @property
+    def decodes(self) -> bool:
+        """Whether ``get`` makes of a state another that takes more bytes."""
+        return False
+
 
 def fields(*names: str) -> Lens:
     """The lens of a NamedTuple that holds a part's state in each of these fields."""

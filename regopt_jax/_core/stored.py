@@ -71,6 +71,11 @@ class Slot(NamedTuple):
 class _Kept(Lens):
     """The lens of a transformation whose slots are kept in another format."""
 
+    @property
+    def decodes(self) -> bool:
+        """It does."""
+        return True
+
 
 @transformation()
 def stored(

@@ -87,6 +87,8 @@ def _states(here: Part, abstract: bool) -> tuple[Any, ...]:
     nature = here.tx.nature
     assert isinstance(nature, Chain | Wrapper)
     try:
+        if abstract and nature.lens.decodes:
+            return (here.state,)  # whose size is what is asked for
         if abstract:
             # A lens that computes must not meet a shape where it expects an array.
             states: tuple[Any, ...] = jax.eval_shape(nature.lens.get, here.state)

@@ -131,7 +131,15 @@ def test_what_is_in_force_is_read_through_it():
     here, there = tx.metric(state, PARAMS), plain.metric(expected, PARAMS)
     for a, e in zip(*map(jax.tree.leaves, (here, there)), strict=True):
         assert np.median(np.abs(a / e - 1)) < 0.05
-    assert "quantized" in str(ro.describe(tx, PARAMS))
+
+
+def test_a_description_has_the_format_and_its_bytes():
+    tx = ro.chain(ro.clip(1.0), ro.quantized(ro.adam(0.1), "4bit"))
+    described = ro.describe(tx, PARAMS)
+    assert "quantized(format='4bit', min_size=4096)" in str(described)
+    kept = bytes_of(ro.quantized(ro.adam(0.1), "4bit").init(PARAMS))
+    quantized = described.parts[1]
+    assert quantized.state_bytes == quantized.parts[0].parts[0].state_bytes == kept
 
 
 def test_a_proximal_map_of_it_gives_zeros():
