@@ -1,0 +1,1 @@
+"""Small programs of libraries that use Optax: each has ``main() -> {name: array}``."""
