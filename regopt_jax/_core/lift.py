@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax._core import trees
+from regopt_jax._core import arithmetic, matching, trees
 from regopt_jax._core.made import Made, maker
 from regopt_jax._core.nature import OF_OPTAX, Masks, Role, Rule
 from regopt_jax._core.promotion import slots_as_promoted
@@ -163,7 +163,9 @@ def leafwise(
     def advanced(step: Step, extras: tuple[Any, ...]) -> dict[str, Any]:
         new = {} if advance is None else advance(step, *extras)
         old = {field: getattr(step.state, field) for field in scalars}
-        return old | {field: trees.in_dtype_of(old[field], value) for field, value in new.items()}
+        return old | {
+            field: arithmetic.in_dtype_of(old[field], value) for field, value in new.items()
+        }
 
     def transpose(rows: Sequence[tuple[Any, ...]], treedef: Any) -> list[PyTree]:
         return [treedef.unflatten([row[i] for row in rows]) for i in range(len(slots_of))]
@@ -186,7 +188,7 @@ def leafwise(
                 f"{name}: the state is a {type(old).__name__}, not the {state.__name__} that "
                 "`init` returns. Pass the state that `init` or the last `update` returned."
             )
-        fields = [trees.align(name, "state", getattr(old, f), tree, treedef) for f in slots_of]
+        fields = [matching.align(name, "state", getattr(old, f), tree, treedef) for f in slots_of]
         return list(zip(*fields, strict=True)) if fields else [()] * treedef.num_leaves
 
     def on_one_leaf(
@@ -200,7 +202,7 @@ def leafwise(
         arrays = jax.tree.leaves(inputs)
         with jax.numpy_dtype_promotion("standard"):
             wide = jnp.result_type(*arrays) if len(arrays) > 1 else arrays[0].dtype
-        inputs = jax.tree.map(lambda x: x.astype(trees.widened(wide)), inputs)
+        inputs = jax.tree.map(lambda x: x.astype(arithmetic.widened(wide)), inputs)
         with promoting(inputs[0]):
             u, *new = _as_tuple(update(*inputs, *traced, *fixed, *extras))
         u = u.astype(g.dtype) if keep_dtype or jnp.result_type(g) == jnp.float16 else u
@@ -229,18 +231,18 @@ def leafwise(
         leaves, treedef = trees.flatten(updates)
         rows = columns(old, updates, treedef)
         if params is not None and (needs_params or not lenient):
-            ps = trees.align(name, "parameters", params, updates, treedef)
+            ps = matching.align(name, "parameters", params, updates, treedef)
         elif needs_params:
-            raise trees.params_needed(name, updates)
+            raise matching.params_needed(name, updates)
         if needs_params:
-            trees.check_shapes(name, "parameter", updates, leaves, ps)
+            matching.check_shapes(name, "parameter", updates, leaves, ps)
         else:
             ps = [None] * len(leaves)
         if lenient:
             pass
         elif elementwise:
             for i, slot in enumerate(slots_of):
-                trees.check_shapes(name, slot, updates, leaves, [row[i] for row in rows])
+                matching.check_shapes(name, slot, updates, leaves, [row[i] for row in rows])
         else:
             check_slots(updates, leaves, rows)
         count = getattr(old, counter) if counts else None
@@ -278,7 +280,7 @@ def leafwise(
         rows = columns(new, params, treedef)
 
         def one(p: Any, row: tuple[Any, ...]) -> Any:
-            if not trees.is_inexact(p):
+            if not arithmetic.is_inexact(p):
                 return None
             with promoting(p):
                 d = metric(*row, *([p] if needs_params else []), *extras)

@@ -5,7 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq
+from regopt_jax._core.arithmetic import abs_sq
+from regopt_jax._core.trees import Array, ArrayLike
 
 
 def power_of_two(size: Array) -> Array:

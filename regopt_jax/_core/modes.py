@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core import trees, vectors
+from regopt_jax._core import matching, vectors
 from regopt_jax._core.trees import PyTree
 
 
@@ -34,7 +34,7 @@ class Mode:
 
     def reach(self, who: str, target: PyTree, params: PyTree) -> Any:
         """What comes out when the parameters are to become ``target``."""
-        return self.land(trees.map_leaves(who, jnp.subtract, target, parameters=params))
+        return self.land(matching.map_leaves(who, jnp.subtract, target, parameters=params))
 
     def seen(self, see: Callable[[PyTree], PyTree]) -> "Mode":
         """The mode for a part that sees ``see(tree)`` of every tree."""

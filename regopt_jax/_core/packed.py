@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import trees
+from regopt_jax._core import matching, trees
 from regopt_jax._core.trees import Array, PyTree
 
 
@@ -83,7 +83,7 @@ class Packed:
         Raises:
           ValueError: its structure differs; names the paths.
         """
-        leaves = trees.align("pack", "tree", tree, self.unpacked_shapes(), self.layout.treedef)
+        leaves = matching.align("pack", "tree", tree, self.unpacked_shapes(), self.layout.treedef)
         return _fill(self.layout, leaves)
 
     def uniform(self, labels: PyTree) -> "Packed":

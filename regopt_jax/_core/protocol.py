@@ -8,14 +8,15 @@ from typing import Any
 
 import optax
 
-from regopt_jax._core import derived, packed, trees
+from regopt_jax._core import derived, matching, packed, trees
 from regopt_jax._core.by_name import by_name, is_transformation
 from regopt_jax._core.made import Made, maker, remake
+from regopt_jax._core.matching import ParamsNeededError
 from regopt_jax._core.modes import UPDATE, Mode, Onto
 from regopt_jax._core.nature import Chain, Metric, Nature, Role, Rule
 from regopt_jax._core.show import foreign_name
 from regopt_jax._core.tolerance import kept, strict
-from regopt_jax._core.trees import ParamsNeededError, PyTree, fast
+from regopt_jax._core.trees import PyTree, fast
 from regopt_jax._core.untrained import is_array, trainable, with_gradients
 
 Run = Callable[..., tuple[Any, Any]]
@@ -189,7 +190,7 @@ def composed(
         mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Mapping[str, Any]
     ) -> tuple[Any, Any]:
         if not passes_on:
-            trees.check_inexact(name, updates)
+            matching.check_inexact(name, updates)
         if not paired:
             params = with_gradients(updates, _like(updates, params), is_array)
         return run(mode, updates, state, params, extra)
@@ -226,7 +227,7 @@ def primitive(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra_args: Any
     ) -> tuple[PyTree, Any]:
         if not of_any_dtype:
-            trees.check_inexact(name, updates)
+            matching.check_inexact(name, updates)
         return update(updates, state, with_gradients(updates, _like(updates, params)), **extra_args)
 
     checked = own_init if rule.elementwise else packed.refusing(name, own_init)

@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from regopt_jax._core import trees
+from regopt_jax._core import arithmetic, trees
 from regopt_jax._core.trees import PyTree
 
 
 def trainable(params: PyTree) -> PyTree:
     """``params`` with ``None`` for every leaf that has no gradient.
 
-    >>>     >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
+    >>> import jax.numpy as jnp
+    >>> trainable({"w": jnp.zeros(1), "steps": jnp.array(3), "activation": jnp.tanh})
     {'activation': None, 'steps': None, 'w': Array([0.], dtype=float32)}
     """
     return split(params)[0]
@@ -26,7 +27,7 @@ def arrays(params: PyTree) -> PyTree:
 
 
 def with_gradients(
-    updates: PyTree, params: PyTree | None, keep: Callable[[Any], bool] = trees.is_inexact
+    updates: PyTree, params: PyTree | None, keep: Callable[[Any], bool] = arithmetic.is_inexact
 ) -> PyTree | None:
     """``params`` with ``None`` where ``updates`` has it, but for the leaves to ``keep``.
 
@@ -44,13 +45,13 @@ def with_gradients(
 
 def is_array(x: Any) -> bool:
     """Whether x is an array or a number, which a program can take."""
-    return trees.is_inexact(x) or isinstance(x, (*_ARRAYS, jax.ShapeDtypeStruct))
+    return arithmetic.is_inexact(x) or isinstance(x, (*_ARRAYS, jax.ShapeDtypeStruct))
 
 
 def split(params: PyTree) -> tuple[PyTree, "Untrained"]:
     """The :func:`trainable` leaves of a model, and the others."""
     leaves, treedef = trees.flatten(params)
-    rest = {i: x for i, x in enumerate(leaves) if x is not None and not trees.is_inexact(x)}
+    rest = {i: x for i, x in enumerate(leaves) if x is not None and not arithmetic.is_inexact(x)}
     if not rest:
         return params, Untrained({}, {})
     arrays = {i: x for i, x in rest.items() if isinstance(x, _ARRAYS)}

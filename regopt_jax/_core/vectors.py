@@ -10,16 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core.trees import (
-    Array,
-    PyTree,
-    abs_sq,
-    align,
-    at_least_float32,
-    check_shapes,
-    flatten,
-    map_leaves,
-)
+from regopt_jax._core.arithmetic import abs_sq, at_least_float32
+from regopt_jax._core.matching import align, check_shapes, map_leaves
+from regopt_jax._core.trees import Array, PyTree, flatten
 
 
 def global_norm(updates: PyTree) -> Array:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from regopt_jax._core import PyTree, trees
+from regopt_jax._core import PyTree, matching, trees
 from regopt_jax._core.packed import Packed
 from regopt_jax._core.tolerance import strict
 
@@ -28,9 +28,15 @@ def refuse_strings(who: str, mask: Mask) -> None:
             )
 
 
-def is_function(x: Any) -> bool:
-    """Whether x is a function of trees, not a tree: a module that can be called is a tree."""
-    return callable(x) and all(map(callable, jax.tree.leaves(x)))
+def _is_function(x: Any, tree: PyTree) -> bool:
+    """Whether x is a function of trees: a module of choices for ``tree`` can be called too."""
+    if not callable(x) or all(map(callable, jax.tree.leaves(x))):
+        return callable(x)
+    try:
+        trees.flatten(x)[1].flatten_up_to(tree)
+    except ValueError:
+        return True
+    return False
 
 
 def resolve(who: str, of: str, choices: PyTree, tree: PyTree) -> PyTree:
@@ -40,7 +46,7 @@ def resolve(who: str, of: str, choices: PyTree, tree: PyTree) -> PyTree:
       ValueError: a leaf has no choice, or one of a mask is no boolean; by path.
     """
     whole = tree.unpacked_shapes() if isinstance(tree, Packed) else tree
-    made = choices(whole) if is_function(choices) else choices
+    made = choices(whole) if _is_function(choices, whole) else choices
     if isinstance(made, Packed):
         return made
     _check(who, of, made, whole)
@@ -77,7 +83,7 @@ def split(who: str, of: str, choices: PyTree, tree: PyTree) -> tuple[list[Any], 
     """
     leaves, treedef = trees.flatten(choices)
     advice = f"Give the {of} the structure of the parameters, or of a prefix of theirs."
-    subtrees = trees.align(who, "parameters", tree, choices, treedef, of=of, advice=advice)
+    subtrees = matching.align(who, "parameters", tree, choices, treedef, of=of, advice=advice)
     return leaves, subtrees, treedef
 
 

@@ -6,10 +6,18 @@ from typing import Any
 import jax
 import optax
 
-from regopt_jax._core import GradientTransformation, PyTree, as_transformation, fields, trees, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    PyTree,
+    as_transformation,
+    fields,
+    matching,
+    trees,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode
-from regopt_jax.combine.choices import Mask, is_function, keep, refuse_strings, resolve
+from regopt_jax.combine.choices import Mask, keep, refuse_strings, resolve
 
 
 @transformation()
@@ -37,7 +45,8 @@ def masked(
     [1.0, 10.0]
     """
     part = as_transformation(inner)
-    refuse_strings("masked", mask)
+    if not callable(mask):
+        refuse_strings("masked", mask)
 
     def mask_for(tree: PyTree) -> PyTree:
         # A tree without leaves (Optax's placeholder among them) has nothing to mask.
@@ -53,7 +62,7 @@ def masked(
         mode: Mode, updates: PyTree, state: optax.MaskedState, params: PyTree | None, extra: Any
     ) -> tuple[Any, optax.MaskedState]:
         if params is not None:
-            trees.align("masked", "parameters", params, updates, trees.flatten(updates)[1])
+            matching.align("masked", "parameters", params, updates, trees.flatten(updates)[1])
         masks = [mask_for(updates if params is None else params)]
         narrow = mask_compatible_extra_args
         out, (after,) = side_by_side(
@@ -68,7 +77,7 @@ def masked(
         lens=fields("inner_state"),
         sees=sees,
         selects=True,
-        selection=None if is_function(mask) else mask,
+        selection=None if callable(mask) else mask,
         metric="inner",
     )
 

@@ -8,7 +8,14 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    PyTree,
+    as_transformation,
+    matching,
+    trees,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.derived import seen
 from regopt_jax._core.made import described
@@ -16,7 +23,7 @@ from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens, Wrapper
 from regopt_jax._core.tolerance import strict
 from regopt_jax._core.walk import walk
-from regopt_jax.combine.choices import is_function, keep, resolve, split
+from regopt_jax.combine.choices import keep, resolve, split
 from regopt_jax.combine.masked import side_by_side
 from regopt_jax.combine.select import Selector
 
@@ -207,7 +214,7 @@ def partition(
         mode: Mode, updates: PyTree, state: optax.PartitionState, params: PyTree | None, extra: Any
     ) -> tuple[Any, optax.PartitionState]:
         if params is not None:
-            trees.align("partition", "parameters", params, updates, trees.flatten(updates)[1])
+            matching.align("partition", "parameters", params, updates, trees.flatten(updates)[1])
         own = masks(updates if params is None else params)
         narrow = mask_compatible_extra_args
         out, inner = side_by_side(parts, own, mode, updates, states(state), params, extra, narrow)
@@ -221,7 +228,7 @@ def partition(
         names=tuple(map(str, keys)),
         sees=sees,
         selects=True,
-        selection=None if is_function(param_labels) else param_labels,
+        selection=None if callable(param_labels) else param_labels,
         metric="inner",
     )
 

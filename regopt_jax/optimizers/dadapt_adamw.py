@@ -8,8 +8,9 @@ import optax
 from optax.contrib import DAdaptAdamWState as DAdaptAdamWState
 
 from regopt_jax._core import GradientTransformation, ScalarOrSchedule, Step, leafwise, value_at
+from regopt_jax._core.arithmetic import abs_sq, square_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax._core.vectors import inner, total
 from regopt_jax.transforms.distance import scalar
 from regopt_jax.transforms.moments import bias, moving_average

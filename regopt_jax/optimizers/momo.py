@@ -5,8 +5,9 @@ import optax
 from optax.contrib import MomoAdamState as MomoAdamState, MomoState as MomoState
 
 from regopt_jax._core import GradientTransformation, ScalarOrSchedule, Step, leafwise
+from regopt_jax._core.arithmetic import abs_sq, square_like, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.loss_model import Model, Truncated
 from regopt_jax.transforms.moments import bias, moving_average, unbiased
 from regopt_jax.transforms.second_moments import divisor

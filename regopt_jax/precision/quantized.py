@@ -61,8 +61,8 @@ def quantized(
     by_slot = {k: named(x) for k, x in format.items()} if isinstance(format, Mapping) else {}
     for_all = None if isinstance(format, Mapping) else named(format)
     rules = [x.tx.nature for x in walk(part) if isinstance(x.tx.nature, Rule)]
-    exact = SUMS | {(NarrowWeightsState, "rest")}
-    nonnegative = {field for rule in rules for field in rule.nonnegative}
+    exact = frozenset(SUMS | {(NarrowWeightsState, "rest")})
+    nonnegative = frozenset(field for rule in rules for field in rule.nonnegative)
 
     def choose(params: PyTree, slots: list[Slot]) -> list[Format | None]:
         selected = trees.key_paths(keep(resolve("quantized", "mask", where, params), params))

@@ -22,8 +22,10 @@ from regopt_jax._core import (
     Array,
     GradientTransformation,
     PyTree,
+    arithmetic,
     as_transformation,
     fields,
+    matching,
     trees,
     wrap,
 )
@@ -67,6 +69,9 @@ def master_weights(
       keep: ``"float32"``, a copy of 4 bytes; ``"bf16+16"``, the 16 bits that a bfloat16 lost, so
         that the two are the float32; ``"bf16+8"``, half of them. Other weights of 16 bits have a
         copy, wider ones nothing.
+
+    Raises:
+      ValueError: ``keep`` is something else.
 
     Micikevicius et al., *Mixed precision training*, arXiv 1710.03740; the bits that are lost, as in
     HeavyBall and FlashOptim, arXiv 2602.23349.
@@ -140,7 +145,7 @@ def kahan(inner: optax.GradientTransformation) -> GradientTransformation:
         lost = w - p.astype(jnp.float32)
         return jnp.where(jnp.isfinite(lost), lost, 0).astype(p.dtype)
 
-    return _narrow("kahan", inner, trees.zeros_like, opened, rest)
+    return _narrow("kahan", inner, arithmetic.zeros_like, opened, rest)
 
 
 @transformation()
@@ -228,7 +233,7 @@ def _narrow(
 
     def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
         _, treedef = trees.flatten(_needed(name, params, updates))
-        before = trees.align(name, "state", state.rest, params, treedef)
+        before = matching.align(name, "state", state.rest, params, treedef)
         out, after, inside = _stepped(part, opened, closed, updates, state, params, before, extra)
         return mode.land(out), NarrowWeightsState(inside, treedef.unflatten(after))
 
@@ -268,7 +273,7 @@ def _stepped(
 
 
 def _is_narrow(x: Any) -> bool:
-    return trees.is_inexact(x) and jnp.result_type(x).itemsize == 2
+    return arithmetic.is_inexact(x) and jnp.result_type(x).itemsize == 2
 
 
 def _widened(tree: PyTree) -> PyTree:
@@ -282,5 +287,5 @@ def _seen(tree: PyTree) -> tuple[PyTree]:
 
 def _needed(name: str, params: PyTree | None, updates: PyTree) -> PyTree:
     if params is None:
-        raise trees.params_needed(name, updates)
+        raise matching.params_needed(name, updates)
     return params

@@ -13,7 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regopt_jax._core import Array, ArrayLike, PyTree, ScalarOrSchedule, numbers, trees, value_at
+from regopt_jax._core import (
+    Array,
+    ArrayLike,
+    PyTree,
+    ScalarOrSchedule,
+    arithmetic,
+    matching,
+    numbers,
+    trees,
+    value_at,
+)
 from regopt_jax._core.lift import promoting
 from regopt_jax._core.tolerance import strict
 from regopt_jax.combine.choices import refuse_strings, resolve
@@ -42,7 +52,7 @@ class Regularizer:
         total = jnp.zeros([], jnp.float32)
         with jax.numpy_dtype_promotion("standard"):
             for leaf, terms in self._by_leaf(params):
-                wide = trees.at_least_float32(leaf)
+                wide = arithmetic.at_least_float32(leaf)
                 for term in terms:
                     total = total + term.strength * value(term.penalty, wide)
         return total
@@ -54,7 +64,7 @@ class Regularizer:
         """
 
         def one(x: Array, terms: list[Term]) -> Array:
-            slope = grad(trees.at_least_float32(x), terms, exact=strict())
+            slope = grad(arithmetic.at_least_float32(x), terms, exact=strict())
             return slope.astype(x.dtype) if strict() else slope
 
         return self._map(one, params)
@@ -72,10 +82,10 @@ class Regularizer:
         """
         _, treedef = trees.flatten(params)
         spread = trees.spread(metric, params)
-        by_leaf = iter(trees.align("prox", "metric", spread, params, treedef))
+        by_leaf = iter(matching.align("prox", "metric", spread, params, treedef))
 
         def one(z: Array, terms: list[Term]) -> Array:
-            wide = trees.at_least_float32(z)
+            wide = arithmetic.at_least_float32(z)
             return prox(wide, terms, cast(next(by_leaf), wide)).astype(z.dtype)
 
         def skipped(leaf: Any) -> Any:
@@ -180,7 +190,7 @@ class Regularizer:
         masks = self.masks(params)
         out: list[Any] = []
         for i, leaf in enumerate(leaves):
-            if not trees.is_inexact(leaf):
+            if not arithmetic.is_inexact(leaf):
                 out.append(skipped(leaf))
                 continue
             acting = [term for term, mask in zip(self.terms, masks, strict=True) if mask[i]]

@@ -7,7 +7,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, PyTree, as_transformation, transformation, trees, wrap
+from regopt_jax._core import (
+    Array,
+    PyTree,
+    arithmetic,
+    as_transformation,
+    matching,
+    transformation,
+    trees,
+    wrap,
+)
 from regopt_jax._core.derived import holds_back
 from regopt_jax._core.magnitudes import norm, scaled
 from regopt_jax._core.modes import Mode
@@ -124,7 +133,8 @@ def constant_norm(
     >>> ro.apply_updates(w, updates).tolist()
     [0.0, 1.0]
     """
-    refuse_strings("constant_norm", where)
+    if not callable(where):
+        refuse_strings("constant_norm", where)
     inner = as_transformation(tx)
     gated = _inside_gate(inner, lambda part: constant_norm(part, where))
     if gated is not None:
@@ -133,8 +143,8 @@ def constant_norm(
     def rescaled(moved: Array, p: Array, kept: bool) -> Array:
         if not kept:
             return moved
-        before, size = scaled(trees.at_least_float32(p))
-        after, _ = scaled(trees.at_least_float32(moved))
+        before, size = scaled(arithmetic.at_least_float32(p))
+        after, _ = scaled(arithmetic.at_least_float32(moved))
         length = norm(after)
         unit = after / jnp.where(length > 0, length, 1)
         back = unit * norm(before).astype(length.dtype) * size.astype(length.dtype)
@@ -155,7 +165,7 @@ def constant_norm(
         name = "constant_norm"
         moved, state = _moved(name, inner, updates, state, params, extra)
         kept = trees.flatten(params)[1].unflatten(*masks(params))
-        target = trees.map_leaves(
+        target = matching.map_leaves(
             name, rescaled, moved, parameters=params, mask=kept, broadcast=("mask",)
         )
         return mode.reach(name, target, params), state
@@ -173,9 +183,9 @@ def _moved(
 ) -> tuple[PyTree, Any]:
     """The parameters after the step of ``inner``, ``None`` where it takes none."""
     if params is None:
-        raise trees.params_needed(name, grads)
+        raise matching.params_needed(name, grads)
     steps, state = inner.update(grads, state, params, **extra)
-    return trees.map_leaves(name, jnp.add, steps, parameters=params), state
+    return matching.map_leaves(name, jnp.add, steps, parameters=params), state
 
 
 def _inside_gate(tx: GradientTransformation, place: Change) -> GradientTransformation | None:

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, ScalarOrSchedule
+from regopt_jax._core.arithmetic import at_least_float32
 from regopt_jax._core.decorator import numeric
 from regopt_jax._core.magnitudes import quotient, scaled
 from regopt_jax._core.sharding import gathered, scattered
-from regopt_jax._core.trees import at_least_float32
 from regopt_jax.regularizers.base import Regularizer
 from regopt_jax.regularizers.penalties import Penalty, require_scalar
 from regopt_jax.regularizers.penalty import penalty

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from regopt_jax._core import Array, PyTree, trees, vectors
+from regopt_jax._core import Array, PyTree, matching, trees, vectors
 from regopt_jax.regularizers.base import Regularizer
 
 
@@ -34,10 +34,10 @@ def optimality(
     def step(p: Array, g: Array, d: Array) -> Array:
         return p - g / d
 
-    stepped = trees.map_leaves(
+    stepped = matching.map_leaves(
         "optimality", step, params, gradients=grads, metric=metric, broadcast=("metric",)
     )
     settled = regularizer.prox(stepped, metric)
     return vectors.global_norm(
-        trees.map_leaves("optimality", jnp.subtract, params, parameters=settled)
+        matching.map_leaves("optimality", jnp.subtract, params, parameters=settled)
     )

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, ArrayLike, PyTree, numbers, trees
+from regopt_jax._core import Array, ArrayLike, PyTree, matching, numbers
 from regopt_jax._core.decorator import numeric
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 
@@ -147,7 +147,7 @@ def _minimize(
         tol=(tol, "[0, inf)"),
         max_iter=(max_iter, "integer [1, inf)"),
     )
-    trees.check_inexact(who, init)
+    matching.check_inexact(who, init)
     init = jax.tree.map(jnp.asarray, init)
     loss_and_grad = jax.value_and_grad(loss_fn)
     with jax.numpy_dtype_promotion("standard"):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax._core import Array, PyTree, as_transformation, trees, vectors
+from regopt_jax._core import Array, PyTree, arithmetic, as_transformation, trees, vectors
 from regopt_jax._core.made import Made, remake
 from regopt_jax._core.packed import is_packed
 from regopt_jax._core.sharding import sharded_like
@@ -226,6 +226,6 @@ def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:
 
 def _own(x: Any) -> Any:
     """A copy of an array, never of a weak type; anything else as it is."""
-    if not (trees.is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
+    if not (arithmetic.is_inexact(x) or isinstance(x, jax.Array | np.ndarray)):
         return x
     return jnp.array(x, dtype=jnp.result_type(x), copy=True)

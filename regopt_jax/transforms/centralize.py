@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, GradientTransformation, leafwise, transformation, unit_metric
-from regopt_jax._core.trees import at_least_float32
+from regopt_jax._core.arithmetic import at_least_float32
 
 
 @transformation()

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation, unit_metric
-from regopt_jax._core.trees import ArrayLike, check_real
+from regopt_jax._core.matching import check_real
+from regopt_jax._core.trees import ArrayLike
 
 
 @transformation(max_delta="[0, inf]")

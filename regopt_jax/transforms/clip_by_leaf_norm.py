@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, GradientTransformation, numbers, transformation
+from regopt_jax._core.arithmetic import cast_like
 from regopt_jax._core.lift import leafwise, unit_metric
-from regopt_jax._core.trees import cast_like
 from regopt_jax.transforms.norms import norm
 
 

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from regopt_jax._core import Array, PyTree, Step, trees
-from regopt_jax._core.trees import real_dtype
+from regopt_jax._core import Array, PyTree, Step, matching
+from regopt_jax._core.arithmetic import real_dtype
 from regopt_jax._core.vectors import global_norm
 from regopt_jax.transforms.norms import scaled
 
@@ -36,5 +36,5 @@ def squared(tree: PyTree) -> Array:
 def distance_moved(who: str, step: Step) -> Array:
     """How far the parameters are from where they started."""
     return global_norm(
-        trees.map_leaves(who, jnp.subtract, step.params, start=step.state.init_params)
+        matching.map_leaves(who, jnp.subtract, step.params, start=step.state.init_params)
     )

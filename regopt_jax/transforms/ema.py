@@ -5,7 +5,8 @@ from typing import Any
 import optax
 
 from regopt_jax._core import GradientTransformation, leafwise, numbers, transformation, unit_metric
-from regopt_jax._core.trees import Array, ArrayLike, zeros_like
+from regopt_jax._core.arithmetic import zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import ahead, corrections, moving_average, unbiased
 
 

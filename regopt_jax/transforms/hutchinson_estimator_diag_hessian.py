@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import HutchinsonState as HutchinsonState
 
-from regopt_jax._core import Array, GradientTransformation, Step, leafwise, transformation, trees
+from regopt_jax._core import (
+    Array,
+    GradientTransformation,
+    Step,
+    leafwise,
+    matching,
+    transformation,
+    trees,
+)
 
 
 @transformation()
@@ -69,7 +77,7 @@ def hutchinson_estimator_diag_hessian(random_seed: Array | None = None) -> Gradi
         advance=lambda step: {"key": jax.random.split(step.state.key)[0]},
         needs_params=True,
         elementwise=False,
-        check=trees.check_real,
+        check=matching.check_real,
         keep_dtype=True,
     )
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import Array
-from regopt_jax._core.trees import at_least_float32
+from regopt_jax._core.arithmetic import at_least_float32
 
 PRECISION = jax.lax.Precision.HIGHEST
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from regopt_jax._core import Array, ArrayLike, PyTree, numbers, trees
+from regopt_jax._core import Array, ArrayLike, PyTree, matching, numbers
 from regopt_jax._core.modes import run_or_hold
 
 
@@ -28,7 +28,7 @@ def incremental_update(new_tensors: PyTree, old_tensors: PyTree, step_size: Arra
     def one(new: Array, old: Array) -> Array:
         return jnp.asarray(step_size * new + (1 - step_size) * old, jnp.result_type(old))
 
-    return trees.map_leaves("incremental_update", one, new_tensors, old=old_tensors)
+    return matching.map_leaves("incremental_update", one, new_tensors, old=old_tensors)
 
 
 def periodic_update(

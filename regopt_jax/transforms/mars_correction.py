@@ -3,7 +3,8 @@ r"""MARS: variance reduction, before the moments."""
 from typing import NamedTuple
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation, unit_metric
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax._core.arithmetic import zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 
 class MarsCorrectionState(NamedTuple):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import Array, ArrayLike, Step
-from regopt_jax._core.trees import cast_like
+from regopt_jax._core.arithmetic import cast_like
 
 
 def moving_average(x: Array, average: Array, decay: ArrayLike) -> Array:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike, abs_sq
-from regopt_jax._core.trees import at_least_float32, cast_like
+from regopt_jax._core.arithmetic import at_least_float32, cast_like
 
 Axes = int | tuple[int, ...] | None
 

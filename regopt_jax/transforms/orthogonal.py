@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import Array, ArrayLike
-from regopt_jax._core.trees import at_least_float32
+from regopt_jax._core.arithmetic import at_least_float32
 from regopt_jax.transforms.norms import nonzero
 
 Preconditioning = Literal["frobenius", "spectral", "aol", "schatten"]

@@ -7,7 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regopt_jax._core import Array, ArrayLike, PyTree, transformation, trees, vectors
+from regopt_jax._core import (
+    Array,
+    ArrayLike,
+    PyTree,
+    arithmetic,
+    matching,
+    transformation,
+    trees,
+    vectors,
+)
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import GradientTransformation, primitive
 
@@ -62,13 +71,13 @@ def params_ema(
         return ParamsEmaState(jnp.zeros([], jnp.int32), jax.tree.map(copied, params))
 
     def copied(p: Array) -> Array:
-        return trees.copied(p, accumulator_dtype or trees.real_dtype(p))
+        return arithmetic.copied(p, accumulator_dtype or arithmetic.real_dtype(p))
 
     def update(
         updates: PyTree, state: Any, params: PyTree | None = None, **_: Any
     ) -> tuple[PyTree, ParamsEmaState]:
         if params is None:
-            raise trees.params_needed("params_ema", updates)
+            raise matching.params_needed("params_ema", updates)
         count = optax.safe_increment(state.count)
         weight = _debiased(decay, count) if debias else 1 - decay
 
@@ -76,7 +85,7 @@ def params_ema(
             return jnp.asarray(average + weight * (p - average), average.dtype)
 
         new = vectors.apply_updates(params, updates)
-        average = trees.map_leaves("params_ema", follow, state.params_ema, parameters=new)
+        average = matching.map_leaves("params_ema", follow, state.params_ema, parameters=new)
         return updates, ParamsEmaState(count, average)
 
     rule = Rule("gradient", elementwise=True, metric=lambda state, params: trees.ones(params))

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ReduceLROnPlateauState
 
-from regopt_jax._core import GradientTransformation, Step, leafwise, numbers, transformation, trees
+from regopt_jax._core import (
+    GradientTransformation,
+    Step,
+    arithmetic,
+    leafwise,
+    numbers,
+    transformation,
+)
 from regopt_jax._core.tolerance import strict
 from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.norms import scaled
@@ -113,7 +120,7 @@ def reduce_on_plateau(
         )
 
     def real(value: float) -> Callable[[PyTree], Array]:
-        return lambda params: jnp.full([], value, trees.real_dtype(params))
+        return lambda params: jnp.full([], value, arithmetic.real_dtype(params))
 
     def whole(params: PyTree) -> Array:
         return jnp.zeros([], jnp.int32)

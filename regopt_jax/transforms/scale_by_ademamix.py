@@ -7,16 +7,9 @@ import optax
 from optax.contrib import ScaleByAdemamixState as ScaleByAdemamixState
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, transformation
+from regopt_jax._core.arithmetic import abs_sq, cast_like, square_like, zeros_like
 from regopt_jax._core.schedule import ScalarOrSchedule, previous, value_at
-from regopt_jax._core.trees import (
-    Array,
-    ArrayLike,
-    PyTree,
-    abs_sq,
-    cast_like,
-    square_like,
-    zeros_like,
-)
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.moments import bias, moving_average, unbiased
 from regopt_jax.transforms.second_moments import divisor
 

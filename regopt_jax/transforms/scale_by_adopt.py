@@ -6,16 +6,10 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation, Schedule, Step, leafwise, numbers, value_at
+from regopt_jax._core.arithmetic import abs_sq, cast_like, square_like, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import (
-    Array,
-    ArrayLike,
-    abs_sq,
-    cast_like,
-    check_real,
-    square_like,
-    zeros_like,
-)
+from regopt_jax._core.matching import check_real
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average
 
 

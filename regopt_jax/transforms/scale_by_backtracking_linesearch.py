@@ -6,7 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, transformation, trees
+from regopt_jax._core import (
+    Array,
+    ArrayLike,
+    GradientTransformation,
+    PyTree,
+    arithmetic,
+    transformation,
+)
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.optax_states import BacktrackingLinesearchInfo
 from regopt_jax._core.protocol import primitive
@@ -89,7 +96,7 @@ def scale_by_backtracking_linesearch(
         return optax.ScaleByBacktrackingLinesearchState(
             learning_rate=jnp.ones([], dtype),
             value=jnp.full([], jnp.inf, dtype),
-            grad=jax.tree.map(trees.zeros_like, params) if store_grad else None,
+            grad=jax.tree.map(arithmetic.zeros_like, params) if store_grad else None,
             info=BacktrackingLinesearchInfo(
                 num_linesearch_steps=jnp.zeros([], jnp.int32 if strict() else int),
                 decrease_error=jnp.full([], jnp.inf, dtype),
@@ -131,7 +138,7 @@ def scale_by_backtracking_linesearch(
             grad=line.look(found.size)[1] if store_grad else None,
             info=BacktrackingLinesearchInfo(found.tries, found.error),
         )
-        new = jax.tree.map(trees.in_dtype_of, state, new)
+        new = jax.tree.map(arithmetic.in_dtype_of, state, new)
         return line.step(new.learning_rate), new
 
     return primitive(init, update, Rule("scaling", factor=lambda state: state.learning_rate))

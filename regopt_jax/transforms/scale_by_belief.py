@@ -3,7 +3,8 @@ r"""AdaBelief: divide by how far the gradient is from what its mean foretold."""
 import optax
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like, zeros_like
+from regopt_jax._core.arithmetic import abs_sq, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import Corrections, adam_corrections, moving_average, unbiased
 from regopt_jax.transforms.second_moments import divisor
 

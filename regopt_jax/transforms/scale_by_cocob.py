@@ -4,7 +4,9 @@ import jax.numpy as jnp
 from optax.contrib import COCOBState as COCOBState
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation
-from regopt_jax._core.trees import Array, ArrayLike, check_real, copied, square_like, zeros_like
+from regopt_jax._core.arithmetic import copied, square_like, zeros_like
+from regopt_jax._core.matching import check_real
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.norms import nonzero
 
 

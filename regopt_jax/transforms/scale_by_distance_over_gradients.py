@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from optax.contrib import DoGState as DoGState, DoWGState as DoWGState
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation
+from regopt_jax._core.arithmetic import abs_sq, copied
 from regopt_jax._core.optax_states import ScaleByDistanceOverGradientsState
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, copied
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.norms import norm, root, scaled
 from regopt_jax.transforms.second_moments import divisor
 

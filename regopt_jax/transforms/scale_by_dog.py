@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from optax.contrib import DoGState as DoGState, DoWGState as DoWGState
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, numbers, transformation
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, copied
+from regopt_jax._core.arithmetic import copied
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax._core.vectors import global_norm
 from regopt_jax.transforms.distance import Rate, distance_moved, scalar, scaled_by_rate, squared
 from regopt_jax.transforms.second_moments import divisor

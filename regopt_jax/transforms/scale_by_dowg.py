@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from optax.contrib import DoGState as DoGState, DoWGState as DoWGState
 
 from regopt_jax._core import ArrayLike, GradientTransformation, Step, leafwise, transformation
-from regopt_jax._core.trees import copied
+from regopt_jax._core.arithmetic import copied
 from regopt_jax.transforms.distance import Rate, distance_moved, scalar, scaled_by_rate, squared
 from regopt_jax.transforms.second_moments import divisor
 

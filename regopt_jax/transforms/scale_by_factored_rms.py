@@ -8,9 +8,10 @@ import numpy as np
 import optax
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, numbers, transformation
+from regopt_jax._core.arithmetic import abs_sq, at_least_float32, square_like
 from regopt_jax._core.numbers import LAST, is_past_last
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, at_least_float32, square_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average
 from regopt_jax.transforms.norms import nonzero
 

@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, GradientTransformation, PyTree, transformation, trees
+from regopt_jax._core import (
+    Array,
+    GradientTransformation,
+    PyTree,
+    arithmetic,
+    matching,
+    transformation,
+    trees,
+)
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import primitive
 from regopt_jax._core.tolerance import strict
@@ -51,33 +59,35 @@ def scale_by_lbfgs(
     def init(params: PyTree) -> optax.ScaleByLBFGSState:
 
         def memory(p: Array) -> Array:
-            like = trees.square_like(p)
+            like = arithmetic.square_like(p)
             return jnp.zeros_like(jnp.broadcast_to(like, (memory_size, *like.shape)))
 
         return optax.ScaleByLBFGSState(
             count=jnp.zeros([], jnp.int32),
-            params=jax.tree.map(trees.zeros_like, params),
-            updates=jax.tree.map(trees.zeros_like, params),
+            params=jax.tree.map(arithmetic.zeros_like, params),
+            updates=jax.tree.map(arithmetic.zeros_like, params),
             diff_params_memory=jax.tree.map(memory, params),
             diff_updates_memory=jax.tree.map(memory, params),
-            weights_memory=jnp.zeros(memory_size, trees.real_dtype(params) if strict() else float),
+            weights_memory=jnp.zeros(
+                memory_size, arithmetic.real_dtype(params) if strict() else float
+            ),
         )
 
     def update(
         updates: PyTree, state: Any, params: PyTree | None = None, **_: Any
     ) -> tuple[PyTree, optax.ScaleByLBFGSState]:
         if params is None:
-            raise trees.params_needed(WHO, updates)
+            raise matching.params_needed(WHO, updates)
         leaves: list[Any]
         leaves, treedef = trees.flatten(updates)
 
         def aligned(what: str, tree: PyTree) -> list[Any]:
-            return trees.align(WHO, what, tree, updates, treedef)
+            return matching.align(WHO, what, tree, updates, treedef)
 
         here = aligned("parameters", params)
         old_params, old_updates = aligned("state", state.params), aligned("state", state.updates)
-        trees.check_shapes(WHO, "parameter", updates, leaves, here)
-        trees.check_shapes(WHO, "state", updates, leaves, old_updates)
+        matching.check_shapes(WHO, "parameter", updates, leaves, here)
+        matching.check_shapes(WHO, "state", updates, leaves, old_updates)
         # A leaf without a gradient stands still.
         here = _filled(leaves, here, old_params)
         grads = _filled(leaves, leaves, old_updates)
@@ -181,7 +191,7 @@ def _times_inverse_hessian(
         s, y = pair(i)
         return plus(r, a - weights[i] * along(y, r), s), None
 
-    wide = jax.tree.map(trees.at_least_float32, g)
+    wide = jax.tree.map(arithmetic.at_least_float32, g)
     with jax.numpy_dtype_promotion("standard"):
         q, factors = jax.lax.scan(back, wide, order, reverse=True)
         r = jax.tree.map(lambda x: scale.astype(_real(x)) * x, q)

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from optax.contrib import MadgradState as MadgradState
 
 from regopt_jax._core import GradientTransformation, ScalarOrSchedule, Step, leafwise, value_at
+from regopt_jax._core.arithmetic import abs_sq, copied, square_like, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, copied, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average
 from regopt_jax.transforms.norms import nonzero
 

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import ScalarOrSchedule, Step, leafwise, numbers, transformation, value_at
+from regopt_jax._core.arithmetic import abs_sq, square_like, zeros_like
 from regopt_jax._core.protocol import GradientTransformation
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average
 from regopt_jax.transforms.second_moments import divisor
 

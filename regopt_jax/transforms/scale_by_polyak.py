@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, transformation
-from regopt_jax._core.trees import Array, ArrayLike, at_least_float32
+from regopt_jax._core.arithmetic import at_least_float32
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.norms import scaled
 
 _VARIANTS = ("sps", "sps+")

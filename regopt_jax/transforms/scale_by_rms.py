@@ -3,8 +3,9 @@ r"""RMSProp: divide by a running root-mean-square."""
 import optax
 
 from regopt_jax._core import GradientTransformation, leafwise, numbers, transformation
+from regopt_jax._core.arithmetic import abs_sq, square_like
 from regopt_jax._core.optax_states import ScaleByRmsWithCountState
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average, unbiased
 from regopt_jax.transforms.second_moments import correction, divisor, split
 

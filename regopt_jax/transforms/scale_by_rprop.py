@@ -6,8 +6,10 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation, leafwise, numbers, transformation
+from regopt_jax._core.arithmetic import full_like, zeros_like
+from regopt_jax._core.matching import check_real
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import Array, ArrayLike, check_real, full_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 
 
 @transformation(

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, abs_sq, square_like
+from regopt_jax._core.arithmetic import abs_sq, square_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.kronecker import PRECISION, along, factored_axes, gram, identities
 from regopt_jax.transforms.moments import moving_average
 

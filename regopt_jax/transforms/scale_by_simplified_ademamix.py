@@ -7,8 +7,9 @@ import optax
 from optax.contrib import ScaleBySimplifiedAdEMAMixState as ScaleBySimplifiedAdEMAMixState
 
 from regopt_jax._core import GradientTransformation, ScalarOrSchedule, Step, leafwise, value_at
+from regopt_jax._core.arithmetic import abs_sq, cast_like, square_like, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, cast_like, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import bias, moving_average, unbiased
 from regopt_jax.transforms.second_moments import divisor
 

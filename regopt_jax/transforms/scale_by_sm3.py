@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation, leafwise, transformation
-from regopt_jax._core.trees import Array, ArrayLike, abs_sq, square_like, zeros_like
+from regopt_jax._core.arithmetic import abs_sq, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike
 from regopt_jax.transforms.moments import moving_average
 
 

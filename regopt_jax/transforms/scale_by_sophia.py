@@ -7,10 +7,18 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import SophiaState as SophiaState
 
-from regopt_jax._core import GradientTransformation, fields, leafwise, transformation, trees, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    fields,
+    leafwise,
+    matching,
+    transformation,
+    wrap,
+)
+from regopt_jax._core.arithmetic import square_like, zeros_like
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import run_or_hold
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, square_like, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.hutchinson_estimator_diag_hessian import (
     hutchinson_estimator_diag_hessian,
 )
@@ -94,7 +102,7 @@ def scale_by_sophia(
         state=optax.ScaleByAdamState,
         init=lambda p: (zeros_like(p, mu_dtype), square_like(p)),
         context=lambda step: bias(b1, optax.safe_increment(step.count)),
-        check=trees.check_real,
+        check=matching.check_real,
     )
     averaging = leafwise(
         lambda estimate, h: (estimate, moving_average(estimate, h, b2)),
@@ -111,7 +119,7 @@ def scale_by_sophia(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
     ) -> tuple[PyTree, SophiaState]:
         if params is None:
-            raise trees.params_needed(name, updates)
+            raise matching.params_needed(name, updates)
 
         def measured(nu: PyTree, inner: Any) -> tuple[PyTree, Any]:
             estimate, inner = part.update(updates, inner, params, **extra)

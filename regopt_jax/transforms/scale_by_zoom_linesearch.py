@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import ArrayLike, GradientTransformation, PyTree, transformation, trees
+from regopt_jax._core import ArrayLike, GradientTransformation, PyTree, arithmetic, transformation
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import primitive
 from regopt_jax._core.tolerance import strict
@@ -96,7 +96,7 @@ def scale_by_zoom_linesearch(
         return optax.ScaleByZoomLinesearchState(
             learning_rate=jnp.ones([], dtype),
             value=jnp.full([], jnp.inf, dtype),
-            grad=jax.tree.map(trees.zeros_like, params),
+            grad=jax.tree.map(arithmetic.zeros_like, params),
             info=optax.ZoomLinesearchInfo(
                 num_linesearch_steps=jnp.zeros([], jnp.int32 if strict() else int),
                 decrease_error=error,
@@ -144,7 +144,7 @@ def scale_by_zoom_linesearch(
             grad=slopes,
             info=optax.ZoomLinesearchInfo(found.tried, found.decrease_error, found.curvature_error),
         )
-        new = jax.tree.map(trees.in_dtype_of, state, new)
+        new = jax.tree.map(arithmetic.in_dtype_of, state, new)
         return line.step(new.learning_rate), new
 
     return primitive(init, update, Rule("scaling", factor=lambda state: state.learning_rate))

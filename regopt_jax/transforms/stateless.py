@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from regopt_jax._core import GradientTransformation, PyTree, transformation, trees
+from regopt_jax._core import GradientTransformation, PyTree, matching, transformation
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import primitive
 
@@ -49,8 +49,8 @@ def stateless_with_tree_map(f: Callable[[Any, Any], Any]) -> GradientTransformat
 
     def on_trees(updates: PyTree, params: PyTree | None) -> PyTree:
         if params is None:
-            return trees.map_leaves(name, lambda u: f(u, None), updates)
-        return trees.map_leaves(name, f, updates, parameters=params)
+            return matching.map_leaves(name, lambda u: f(u, None), updates)
+        return matching.map_leaves(name, f, updates, parameters=params)
 
     return _of_function(name, on_trees)
 

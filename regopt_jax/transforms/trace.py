@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import optax
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, numbers, transformation
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax._core.arithmetic import zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 
 class DampenedTraceState(NamedTuple):

@@ -7,12 +7,21 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import GradientTransformation, fields, numbers, trees, value_at, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    fields,
+    matching,
+    numbers,
+    trees,
+    value_at,
+    wrap,
+)
+from regopt_jax._core.arithmetic import zeros_like
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.derived import takes_pairs
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import Mode, held, run_or_hold
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 
 ShouldSkip = Callable[[PyTree, Array, PyTree | None], tuple[Array, PyTree]]
 
@@ -99,8 +108,8 @@ def accumulate(
         if skipped is not None:
             emit &= ~skipped
         leaves, treedef = trees.flatten(updates)
-        totals = trees.align("accumulate", "state", state.acc_grads, updates, treedef)
-        trees.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
+        totals = matching.align("accumulate", "state", state.acc_grads, updates, treedef)
+        matching.check_shapes("accumulate", "accumulated gradient", updates, leaves, totals)
         # A quotient would be stored once for all its uses; a product is worked out anew.
         weight = 1 / (state.mini_step.astype(float) + 1)
 

@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core import GradientTransformation, as_transformation, transformation, trees, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    as_transformation,
+    matching,
+    transformation,
+    trees,
+    wrap,
+)
 from regopt_jax._core.modes import Mode, held, run_or_hold
 from regopt_jax._core.nature import Chain, Nature, Rule, fields
 from regopt_jax._core.numbers import check
@@ -79,7 +86,8 @@ def accumulate_into_moments(inner: GradientTransformation, every_k: int) -> Grad
 
         def undecayed(slot: str, decay: ArrayLike) -> PyTree:
             old, new = (
-                trees.align(name, slot, getattr(s, slot), updates, treedef) for s in (state, after)
+                matching.align(name, slot, getattr(s, slot), updates, treedef)
+                for s in (state, after)
             )
             return treedef.unflatten(
                 [

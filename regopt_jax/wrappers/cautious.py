@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core import (
+    Array,
+    GradientTransformation,
+    PyTree,
+    arithmetic,
+    as_transformation,
+    matching,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode, Then
 from regopt_jax._core.nature import SIZING
@@ -55,11 +63,11 @@ def cautious(
     @jax.jit
     def agreeing(u: Array, g: Array) -> Array:
         agrees = towards * (jnp.sign(u) * jnp.sign(g).conj()).real > 0
-        share = jnp.mean(agrees, dtype=trees.at_least_float32(u).real.dtype)
+        share = jnp.mean(agrees, dtype=arithmetic.at_least_float32(u).real.dtype)
         return jnp.where(agrees, scaled(u, 1 / jnp.maximum(share, 1e-3)), 0)
 
     def of_trees(out: PyTree, updates: PyTree) -> PyTree:
-        return trees.map_leaves("cautious", agreeing, out, gradients=updates)
+        return matching.map_leaves("cautious", agreeing, out, gradients=updates)
 
     def run(mode: Mode, updates: PyTree, state: Any, params: Any, extra: Any) -> tuple[Any, Any]:
         return part.run(Then(of_trees, (updates,), mode), updates, state, params, extra)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, trees, wrap
+from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, matching, wrap
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.nature import SIZING
 from regopt_jax.transforms.norms import root_mean_square, scaled
@@ -55,7 +55,7 @@ def clip_update_rms(
     def update(updates: PyTree, state: Any, params: Any = None, **extra: Any) -> tuple[PyTree, Any]:
         out, state = inner.update(updates, state, params, **extra)
         divisor = metric(state, updates if params is None else params)
-        return trees.map_leaves(
+        return matching.map_leaves(
             "clip_update_rms",
             clipped,
             out,

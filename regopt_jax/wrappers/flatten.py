@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regopt_jax._core import Array, GradientTransformation, PyTree, as_transformation, trees, wrap
+from regopt_jax._core import (
+    Array,
+    GradientTransformation,
+    PyTree,
+    as_transformation,
+    matching,
+    trees,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode, Then
 from regopt_jax._core.nature import Change
@@ -45,8 +53,8 @@ def flatten(inner: optax.GradientTransformation) -> GradientTransformation:
         leaves, treedef = trees.flatten(updates)
         like, flat_params = leaves, None
         if params is not None:
-            like = trees.align("flatten", "parameters", params, updates, treedef)
-            trees.check_shapes("flatten", "parameter", updates, leaves, like)
+            like = matching.align("flatten", "parameters", params, updates, treedef)
+            matching.check_shapes("flatten", "parameter", updates, leaves, like)
             flat_params = _join(like)
         filled = [
             jnp.zeros_like(p) if g is None and p is not None else g

@@ -12,7 +12,7 @@ from regopt_jax._core import GradientTransformation, PyTree, leafwise, transform
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens
-from regopt_jax.combine.choices import Mask, is_function, keep, resolve
+from regopt_jax.combine.choices import Mask, keep, resolve
 from regopt_jax.combine.masked import masked, side_by_side
 
 
@@ -107,6 +107,6 @@ def selective_transform(
         names=("train",),
         sees=sees,
         selects=True,
-        selection=None if is_function(freeze_mask) else freeze_mask,
+        selection=None if callable(freeze_mask) else freeze_mask,
         metric=metric,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from optax.schedules import StatefulSchedule
 
-from regopt_jax._core import Array, ArrayLike, PyTree, fields, trees, wrap
+from regopt_jax._core import Array, ArrayLike, PyTree, arithmetic, fields, wrap
 from regopt_jax._core.made import Made
 from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Change
@@ -67,7 +67,7 @@ def injected(
             ) from error
 
     def stored(values: Values, tree: PyTree) -> dict[str, Array]:
-        dtype = hyperparam_dtype or trees.real_dtype(tree, narrowest=False)
+        dtype = hyperparam_dtype or arithmetic.real_dtype(tree, narrowest=False)
         return {name: _stored(value, dtype) for name, value in values.items()}
 
     def init(params: PyTree) -> optax.InjectStatefulHyperparamsState:

@@ -9,7 +9,17 @@ import jax.numpy as jnp
 import optax
 from optax import LookaheadParams as LookaheadParams
 
-from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, fields, trees, wrap
+from regopt_jax._core import (
+    Array,
+    ArrayLike,
+    GradientTransformation,
+    PyTree,
+    arithmetic,
+    fields,
+    matching,
+    trees,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.modes import Mode, Onto, run_or_hold
@@ -66,7 +76,7 @@ def lookahead(
         return optax.LookaheadState(fast_state, (state.steps_since_sync + 1) % sync_period)
 
     def restarted(fast_state: Any, fast: PyTree) -> Any:
-        return jax.tree.map(trees.in_dtype_of, fast_state, part.init(fast))
+        return jax.tree.map(arithmetic.in_dtype_of, fast_state, part.init(fast))
 
     def share(lead: Array) -> Array:
         """How far the slow parameters go towards fast ones that lead by ``lead``."""
@@ -77,7 +87,7 @@ def lookahead(
     ) -> tuple[Any, optax.LookaheadState]:
         grads = trees.fast(updates)
         if params is None:
-            raise trees.params_needed("lookahead", grads)
+            raise matching.params_needed("lookahead", grads)
         _require_pair(params)
         if isinstance(mode, Onto):
             return in_place(mode.base, grads, state, params, extra)
@@ -132,7 +142,7 @@ def lookahead(
 
 
 def _map(function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
-    return trees.map_leaves("lookahead", function, tree, **others)
+    return matching.map_leaves("lookahead", function, tree, **others)
 
 
 def _require_pair(params: Any) -> None:

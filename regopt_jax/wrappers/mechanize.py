@@ -7,10 +7,19 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import MechanicState as MechanicState
 
-from regopt_jax._core import GradientTransformation, as_transformation, fields, trees, vectors, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    arithmetic,
+    as_transformation,
+    fields,
+    matching,
+    vectors,
+    wrap,
+)
+from regopt_jax._core.arithmetic import at_least_float32
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.modes import Mode
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, at_least_float32
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.transforms.norms import nonzero, root
 
 
@@ -59,7 +68,7 @@ def mechanize(
     part = as_transformation(base_optimizer)
 
     def init(params: PyTree) -> MechanicState:
-        dtype = trees.real_dtype(params)
+        dtype = arithmetic.real_dtype(params)
 
         def each_beta(value: ArrayLike) -> Array:
             return jnp.full([num_betas], value, dtype)
@@ -71,7 +80,7 @@ def mechanize(
             m=each_beta(0),
             v=each_beta(0),
             s=each_beta(s_init),
-            x0=trees.map_leaves(name, trees.copied, params),
+            x0=matching.map_leaves(name, arithmetic.copied, params),
         )
 
     def learned(state: MechanicState, h: Array) -> dict[str, Array]:
@@ -91,10 +100,10 @@ def mechanize(
         mode: Mode, updates: PyTree, state: Any, params: PyTree | None, extra: Any
     ) -> tuple[Any, MechanicState]:
         if params is None:
-            raise trees.params_needed(name, updates)
+            raise matching.params_needed(name, updates)
         steps, inner = part.update(updates, state.base_optimizer_state, params, **extra)
         first, total = jnp.equal(state.count, 0), jnp.sum(jnp.asarray(state.s))
-        start = trees.map_leaves(  # of weights that were exchanged after ``init`` too
+        start = matching.map_leaves(  # of weights that were exchanged after ``init`` too
             name, lambda p, x0: jnp.where(first, p, x0), params, start=state.x0
         )
         decay = weight_decay * total * vectors.global_norm(updates)
@@ -108,7 +117,7 @@ def mechanize(
             g, p, x0 = map(at_least_float32, (g, p, x0))
             return -jnp.sum(((g + decay * p).conj() * moved(p, x0)).real)
 
-        each = trees.map_leaves(name, agreement, updates, parameters=params, start=start)
+        each = matching.map_leaves(name, agreement, updates, parameters=params, start=start)
         with jax.numpy_dtype_promotion("standard"):
             new = learned(state, sum(jax.tree.leaves(each), start=jnp.zeros([], jnp.float32)))
         factor = jnp.sum(new["s"])
@@ -116,7 +125,7 @@ def mechanize(
         def target(u: Array, p: Array, x0: Array) -> Array:
             return (x0 + factor * (moved(p, x0) + u)).astype(p.dtype)
 
-        out = trees.map_leaves(name, target, steps, parameters=params, start=start)
+        out = matching.map_leaves(name, target, steps, parameters=params, start=start)
         return mode.reach(name, out, params), MechanicState(
             base_optimizer_state=inner, count=optax.safe_increment(state.count), x0=start, **new
         )

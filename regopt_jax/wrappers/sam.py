@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import SAMState as SAMState
 
-from regopt_jax._core import Array, GradientTransformation, PyTree, fields, trees, vectors, wrap
+from regopt_jax._core import (
+    Array,
+    GradientTransformation,
+    PyTree,
+    arithmetic,
+    fields,
+    matching,
+    vectors,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.foreign import as_transformation
 from regopt_jax._core.tolerance import strict
@@ -63,7 +72,7 @@ def sam(
             steps_since_sync=jnp.zeros([], jnp.int32),
             opt_state=outer.init(params),
             adv_state=climber.init(params),
-            cache=None if opaque_mode else _map(trees.copied, params),
+            cache=None if opaque_mode else _map(arithmetic.copied, params),
         )
 
     def climb(updates: PyTree, state: Any, params: PyTree, extra: Any) -> tuple[PyTree, Any]:
@@ -116,7 +125,7 @@ def sam(
         **extra: Any,
     ) -> tuple[PyTree, SAMState]:
         if params is None:
-            raise trees.params_needed("sam", updates)
+            raise matching.params_needed("sam", updates)
         go = whole_climb if opaque_mode else one_step
         return go(updates, state, params, grad_fn, extra)
 
@@ -124,7 +133,7 @@ def sam(
 
 
 def _map(function: Callable[..., Any], tree: PyTree, **others: PyTree) -> PyTree:
-    return trees.map_leaves("sam", function, tree, **others)
+    return matching.map_leaves("sam", function, tree, **others)
 
 
 def _pick(condition: Array, new: PyTree, old: PyTree) -> PyTree:

@@ -12,11 +12,20 @@ from optax.contrib import (
     GaLoreState as GaLoreState,
 )
 
-from regopt_jax._core import GradientTransformation, as_transformation, fields, trees, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    arithmetic,
+    as_transformation,
+    fields,
+    matching,
+    trees,
+    wrap,
+)
+from regopt_jax._core.arithmetic import at_least_float32
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.sharding import gathered, scattered
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, at_least_float32
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax._core.untrained import trainable
 from regopt_jax.transforms.matrices import (
     MatrixAxes,
@@ -100,7 +109,9 @@ def scale_by_galore(
         def one(p: Any, axes: MatrixAxes | None) -> Any:
             if p is None:
                 return None
-            return trees.zeros_like(p) if axes is None else jnp.zeros(shapes(p, axes)[1], p.dtype)
+            return (
+                arithmetic.zeros_like(p) if axes is None else jnp.zeros(shapes(p, axes)[1], p.dtype)
+            )
 
         return treedef.unflatten(list(map(one, leaves, axes_in(tree))))
 
@@ -148,11 +159,14 @@ def scale_by_galore(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
     ) -> tuple[PyTree, GaLoreState]:
         leaves, treedef = trees.flatten(updates)
-        trees.check_inexact(name, updates)
+        matching.check_inexact(name, updates)
         each, due = axes_in(updates), state.count % update_proj_gap == 0
         small, bases = [], []
         for g, basis, axes in zip(
-            leaves, trees.align(name, "state", state.projector, updates, treedef), each, strict=True
+            leaves,
+            matching.align(name, "state", state.projector, updates, treedef),
+            each,
+            strict=True,
         ):
             r, p = (g, basis) if axes is None else project(g, basis, due, axes=axes)
             small.append(r)
@@ -160,7 +174,7 @@ def scale_by_galore(
         out, inner = part.update(
             treedef.unflatten(small), state.base_optimizer_state, None, **extra
         )
-        outs = trees.align(name, "updates of the base", out, updates, treedef)
+        outs = matching.align(name, "updates of the base", out, updates, treedef)
         full = [
             u if axes is None or u is None else restore(u, p, g, axes=axes)
             for g, p, axes, u in zip(leaves, bases, each, outs, strict=True)

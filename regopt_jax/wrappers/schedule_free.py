@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import ScheduleFreeState as ScheduleFreeState
 
-from regopt_jax._core import GradientTransformation, as_transformation, fields, trees, vectors, wrap
+from regopt_jax._core import (
+    GradientTransformation,
+    arithmetic,
+    as_transformation,
+    fields,
+    matching,
+    vectors,
+    wrap,
+)
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.derived import holds_back
 from regopt_jax._core.modes import Onto
@@ -61,27 +69,27 @@ def schedule_free(
     part = as_transformation(base_optimizer)
 
     def init(params: PyTree) -> ScheduleFreeState:
-        dtype = trees.real_dtype(params)
+        dtype = arithmetic.real_dtype(params)
         return ScheduleFreeState(
             b1=jnp.asarray(b1, dtype),
             weight_sum=jnp.zeros([], dtype),
             step_count=jnp.ones([], jnp.int32),
             max_lr=jnp.zeros([], dtype),
             base_optimizer_state=part.init(params),
-            z=trees.map_leaves(name, lambda p: trees.copied(p, state_dtype), params),
+            z=matching.map_leaves(name, lambda p: arithmetic.copied(p, state_dtype), params),
         )
 
     def update(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
     ) -> tuple[PyTree, ScheduleFreeState]:
         if params is None:
-            raise trees.params_needed(name, updates)
+            raise matching.params_needed(name, updates)
         weight_sum, max_lr, share = _weigh(state, learning_rate, weight_lr_power)
         if holds_back(part.nature):  # then z stays as it is, and no zeros are added to it
             moved, base_state = part.run(
                 Onto(state.z), updates, state.base_optimizer_state, params, extra
             )
-            steps = trees.map_leaves(name, jnp.subtract, moved, z=state.z)
+            steps = matching.map_leaves(name, jnp.subtract, moved, z=state.z)
         else:
             steps, base_state = part.update(updates, state.base_optimizer_state, params, **extra)
             moved = vectors.apply_updates(state.z, steps)
@@ -91,7 +99,7 @@ def schedule_free(
             new = (1 - b1) * (1 - share) * u + share * (z - y)
             return jnp.asarray(new, jnp.result_type(u, y) if strict() else None)
 
-        out = trees.map_leaves(name, update_of, steps, parameters=params, z=moved)
+        out = matching.map_leaves(name, update_of, steps, parameters=params, z=moved)
         return out, ScheduleFreeState(
             b1=state.b1,
             weight_sum=weight_sum,
@@ -134,7 +142,7 @@ def schedule_free_eval_params(state: Any, params: PyTree) -> PyTree:
     def one(y: Array, z: Array) -> Array:
         return jnp.asarray((y - (1 - state.b1) * z) / state.b1).astype(jnp.result_type(y))
 
-    return trees.map_leaves("schedule_free_eval_params", one, params, z=state.z)
+    return matching.map_leaves("schedule_free_eval_params", one, params, z=state.z)
 
 
 def _weigh(

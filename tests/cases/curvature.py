@@ -8,7 +8,7 @@ from optax import contrib
 from optax.contrib import _sophia
 
 import regopt_jax as ro
-from regopt_jax._core.trees import at_least_float32
+from regopt_jax._core.arithmetic import at_least_float32
 from tests.cases.around import of_one_dtype
 from tests.cases.case import Allowance, Case
 from tests.cases.common import WRONG_RATE, cooling

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 
 import regopt_jax as ro
-from regopt_jax._core.trees import at_least_float32, flatten
+from regopt_jax._core.arithmetic import at_least_float32
+from regopt_jax._core.trees import flatten
 from tests.cases.case import Allowance, Case, as_made
 from tests.cases.common import WRONG_RATE
 

@@ -89,6 +89,7 @@ AROUND = {
     "conditionally_transform": lambda tx: ro.conditionally_transform(tx, always),
     "constant_norm": lambda tx: ro.chain(ro.constant_norm(ro.sgd(0.1)), tx),
     "flatten": ro.flatten,
+    "galore": lambda tx: ro.galore(0.1, rank=1, base_optimizer=tx),
     "inject_hyperparams": lambda tx: ro.inject_hyperparams(
         lambda rate: ro.chain(tx, ro.scale(rate))
     )(0.1),
@@ -108,6 +109,7 @@ AROUND = {
     "regularize": lambda tx: ro.regularize(ro.chain(tx, ro.sgd(0.1)), ro.l2(0.1), how="coupled"),
     "sam": lambda tx: ro.sam(tx, tx, opaque_mode=False, sync_period=2),
     "scale_by_sophia": lambda tx: ro.scale_by_sophia(hessian_diagonal_fn=tx),
+    "scale_by_galore": lambda tx: ro.scale_by_galore(1, base_optimizer=tx),
     "schedule_free": lambda tx: ro.schedule_free(tx, 0.1),
     "selective_transform": lambda tx: ro.selective_transform(tx, freeze_mask=False),
     "sophia": lambda tx: ro.sophia(0.1, hessian_diagonal_fn=tx),

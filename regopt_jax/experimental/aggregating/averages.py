@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from optax.experimental import aggregating
 
 from regopt_jax._core import Array, GradientTransformation, Step, leafwise, transformation
+from regopt_jax._core.arithmetic import cast_like, zeros_like
 from regopt_jax._core.lift import unit_metric
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import cast_like, zeros_like
 from regopt_jax.combine import chain
 from regopt_jax.experimental.aggregating.aggregator import as_aggregator
 from regopt_jax.experimental.aggregating.examples import check_examples, example_axes

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import optax
 from optax.experimental import aggregating
 
-from regopt_jax._core import Array, GradientTransformation, PyTree, trees
+from regopt_jax._core import Array, GradientTransformation, PyTree, matching, trees
+from regopt_jax._core.arithmetic import at_least_float32, cast_like, zeros_like
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import primitive
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import at_least_float32, cast_like, zeros_like
 from regopt_jax._core.untrained import trainable
 from regopt_jax.experimental.aggregating.aggregator import as_aggregator
 from regopt_jax.experimental.aggregating.examples import (
@@ -81,10 +81,10 @@ def get_per_element_mean_and_sum_sq_diff_grads(
     def init(params: PyTree) -> Any:
         params = trainable(params) if strict() else params
         if strict():
-            trees.check_real(name, params)
+            matching.check_real(name, params)
         if accumulation_steps == 1:
             return optax.EmptyState()
-        mean, squares = (trees.map_leaves(name, zeros_like, params) for _ in range(2))
+        mean, squares = (matching.map_leaves(name, zeros_like, params) for _ in range(2))
         return State(jnp.zeros([], jnp.int32), jnp.zeros([], bool), mean, squares)
 
     def update(
@@ -108,7 +108,7 @@ def get_per_element_mean_and_sum_sq_diff_grads(
             n = state.micro_step + 1
             ready = n == accumulation_steps
             means, squares = (
-                trees.align(name, "state", tree, updates, treedef)
+                matching.align(name, "state", tree, updates, treedef)
                 for tree in (state.mean_grads, state.sum_sq_diff_grads)
             )
             of_all = [

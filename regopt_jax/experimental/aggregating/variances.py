@@ -8,11 +8,20 @@ import jax.numpy as jnp
 import optax
 from optax.experimental import aggregating
 
-from regopt_jax._core import Array, ArrayLike, GradientTransformation, PyTree, Step, leafwise, trees
+from regopt_jax._core import (
+    Array,
+    ArrayLike,
+    GradientTransformation,
+    PyTree,
+    Step,
+    leafwise,
+    matching,
+    trees,
+)
+from regopt_jax._core.arithmetic import cast_like, zeros_like
 from regopt_jax._core.decorator import transformation
 from regopt_jax._core.lift import unit_metric
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.trees import cast_like, zeros_like
 from regopt_jax.combine import chain
 from regopt_jax.experimental.aggregating.process import process
 from regopt_jax.experimental.aggregating.squares import get_per_element_mean_and_sum_sq_diff_grads
@@ -66,7 +75,7 @@ def track_per_element_mean_and_variance_with_ema(
 
     def squares(step: Step) -> list[Any]:
         tree = given(step, "sum_sq_diff_grads")
-        leaves = trees.align(
+        leaves = matching.align(
             name, "sum_sq_diff_grads", tree, step.updates, trees.flatten(step.updates)[1]
         )
         return [x if x is None else jnp.asarray(x) for x in leaves]

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from regopt_jax._core import ScalarOrSchedule, Step, leafwise, transformation, trees, value_at
+from regopt_jax._core.arithmetic import abs_sq, square_like
+from regopt_jax._core.matching import check_real
 from regopt_jax._core.numbers import check, pair
 from regopt_jax._core.protocol import GradientTransformation
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, abs_sq, check_real, square_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.combine import chain
 from regopt_jax.interop.torch._parts import NONNEGATIVE, decay, gradient
 from regopt_jax.transforms.moments import moving_average

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from regopt_jax._core import GradientTransformation, Step, leafwise, transformation, unit_metric
+from regopt_jax._core.arithmetic import zeros_like
 from regopt_jax._core.schedule import ScalarOrSchedule, previous, value_at
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.combine import chain
 from regopt_jax.interop.torch._parts import NONNEGATIVE, decay, gradient
 from regopt_jax.transforms.scale_by_learning_rate import scale_by_learning_rate

@@ -6,8 +6,9 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 
 from regopt_jax._core import GradientTransformation, ScalarOrSchedule, leafwise, trees
+from regopt_jax._core.arithmetic import at_least_float32, zeros_like
 from regopt_jax._core.decorator import transformation
-from regopt_jax._core.trees import Array, ArrayLike, PyTree, at_least_float32, zeros_like
+from regopt_jax._core.trees import Array, ArrayLike, PyTree
 from regopt_jax.combine import chain
 from regopt_jax.interop.torch._parts import NONNEGATIVE, decay
 from regopt_jax.transforms.moments import moving_average

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regopt_jax._core import Array, ArrayLike, PyTree, trees, vectors
+from regopt_jax._core import Array, ArrayLike, PyTree, arithmetic, matching, trees, vectors
 from regopt_jax._core.tolerance import strict
 from regopt_jax.transforms.norms import scaled
 
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
     def step(self, size: Array) -> PyTree:
         """The update of a size."""
-        return trees.map_leaves(self.who, lambda u: scaled(u, size), self.direction)
+        return matching.map_leaves(self.who, lambda u: scaled(u, size), self.direction)
 
     def value(self, size: Array) -> Array:
         """The loss after a step of a size."""
@@ -76,10 +76,10 @@ def on_line(
         those of ``value_fn``.
     """
     if params is None:
-        raise trees.params_needed(who, updates)
+        raise matching.params_needed(who, updates)
     leaves, treedef = trees.flatten(updates)
-    there = trees.align(who, "parameters", params, updates, treedef)
-    trees.check_shapes(who, "parameter", updates, leaves, there)
+    there = matching.align(who, "parameters", params, updates, treedef)
+    matching.check_shapes(who, "parameter", updates, leaves, there)
     rest = dict(extra)
     value, grad, value_fn = (rest.pop(name, None) for name in ("value", "grad", "value_fn"))
     if value is None or grad is None or value_fn is None:
@@ -88,9 +88,9 @@ def on_line(
             "update(updates, state, params, value=loss, grad=gradient, value_fn=loss_fn)."
         )
     params = jax.tree.map(jnp.asarray, params)
-    dtype = trees.real_dtype(params)
+    dtype = arithmetic.real_dtype(params)
     if strict():
-        dtype = trees.real_dtype((params, value))
+        dtype = arithmetic.real_dtype((params, value))
     line = Line(who, _bound(who, value_fn, rest), params, updates, dtype)
     return line, line.number(value), grad
 
@@ -111,5 +111,5 @@ def _bound(who: str, value_fn: Callable[..., Any], given: Mapping[str, Any]) -> 
 def scalar_dtype(params: PyTree) -> Any:
     """The dtype of a line search's numbers in its state; in Optax's face, the first leaf's."""
     if strict():
-        return trees.real_dtype(params)
+        return arithmetic.real_dtype(params)
     return jnp.finfo(jnp.result_type(jax.tree.leaves(params)[0])).dtype
