@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 import regopt_jax as ro
-from tests.cases.case import Case
+from tests.cases.case import Allowance, Case
 from tests.cases.common import AFTER_THE_STEP
 from tests.oracles import regularizers as oracles
 
@@ -50,6 +50,9 @@ MAPS = {
     "l2_ball": (ro.l2_ball(1.0), unit, False),
 }
 
+# The point that they start from, which XLA keeps beside Newton's steps.
+NEWTON = {name: Allowance(copies=1) for name in ("l_half", "l_two_thirds")}
+
 PROXIMAL = [
     *(
         Case(
@@ -60,6 +63,7 @@ PROXIMAL = [
             complex=False,
             leaves_alike=elementwise,
             unsteady=AFTER_THE_STEP,
+            allow=NEWTON.get(name, Allowance()),
         )
         for name, (regularizer, prox, elementwise) in MAPS.items()
     ),
@@ -72,6 +76,7 @@ PROXIMAL = [
             complex=False,
             leaves_alike=MAPS[name][2],
             unsteady=AFTER_THE_STEP,
+            allow=NEWTON.get(name, Allowance()),
         )
         for name in ("l_half", "box", "group_lasso")
     ),
