@@ -44,7 +44,8 @@ class Checkpoints:
     @signals.held()
     def __init__(self, folder: Path, run: dict[str, Any]):
         absl.logging.set_verbosity(absl.logging.FATAL)
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        for name in ("absl", "asyncio"):  # the latter tells of each write that a full disk refused
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.folder = folder
         self.run = run
         if folder.exists() and not folder.is_dir():

@@ -59,6 +59,8 @@ class Allowance:
       keeps_params: the state holds parameters; rounded, they stray by a part of their size, not
         of their way.
       subtracts: a step takes the differences to what the state holds, which bfloat16 rounds away.
+      inverts: it multiplies by one over a slot whose elements are far apart, so that in few bits a
+        small one is far off.
       copies: how many arrays like each parameter a step keeps beyond that.
     """
 
@@ -70,6 +72,7 @@ class Allowance:
     copies: int = 0
     keeps_params: bool = False
     subtracts: bool = False
+    inverts: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -292,7 +292,7 @@ MOMENTS = [
     ),
     both(
         "scale_by_acprop", ro.scale_by_acprop, contrib.scale_by_acprop,
-        numpy=formulas_of.acprop, wrong=ACPROP_WRONG,
+        numpy=formulas_of.acprop, wrong=ACPROP_WRONG, allow=Allowance(inverts=True),
     ),
     both(
         "acprop", ro.acprop, contrib.acprop,
@@ -300,7 +300,7 @@ MOMENTS = [
             "learning_rate": 0.01, "b2": 0.9, "eps_root": 1e-3, "weight_decay": L2,
             "mask": ro.select(min_ndim=2),
         },
-        needs_params=True, leaves_alike=False,
+        needs_params=True, leaves_alike=False, allow=Allowance(inverts=True),
         wrong={**WRONG_RATE, **ACPROP_WRONG, "weight_decay": -0.1},
     ),
     both(

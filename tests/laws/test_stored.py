@@ -108,7 +108,7 @@ def is_fast(case, format_):
 )
 @once
 @only(lambda case: not case.allow.subtracts, "of what is rounded it takes differences")
-@only(lambda case: case.public_name not in ("scale_by_acprop", "acprop"), "divides by near nothing")
+@only(lambda case: not case.allow.inverts, "divides by near nothing")
 def test_in_few_bits_the_trajectory_is_near(case, format_):
     """A leaf strays by a part of its way, in norm: gradients of three decades share a block."""
     run = ours(case, home(case))
