@@ -73,9 +73,9 @@ def _like(p: ArrayLike, dtype: Any) -> Any:
     In Optax's face the very dtype.
     """
     own = p.dtype if hasattr(p, "dtype") else jnp.result_type(p)
-    if not strict():
-        return jax.dtypes.canonicalize_dtype(dtype or own)
     kept = jax.dtypes.canonicalize_dtype(dtype or own)
+    if not strict():
+        return kept
     if jnp.issubdtype(own, jnp.complexfloating):
         with jax.numpy_dtype_promotion("standard"):
             return jnp.promote_types(kept, jnp.complex64)

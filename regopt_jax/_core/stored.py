@@ -37,6 +37,16 @@ class Encoded:
     def __init__(self, kept: Any, dtype: Any, level: int = 0, format: Any = None):  # noqa: A002
         self.kept, self.dtype, self.level, self.format = kept, dtype, level, format
 
+    def decoded(self, unsaid: Any = None) -> Array:
+        """The slot again; ``unsaid`` is the format where none is named."""
+        slot: Array = (self.format or unsaid).decode(self.kept, self.dtype)
+        return slot
+
+    def again(self, x: Array, unsaid: Any = None) -> "Encoded":
+        """Another array, kept as this one is, or as these shapes say."""
+        kept = (self.format or unsaid).encode(x)
+        return Encoded(kept, self.dtype, self.level, self.format)
+
     def tree_flatten_with_keys(self) -> tuple[Any, Any]:
         """For ``jax.tree``: what is kept has the path of the slot."""
         data = (self.dtype, self.level, self.format)
@@ -138,25 +148,21 @@ def keeping(
 
         def one(x: Any, format_: Any) -> Any:
             said = None if format_ is unsaid else format_
-            return x if format_ is None else encoded(x, Encoded(None, x.dtype, level, said))
+            return x if format_ is None else Encoded(None, x.dtype, level, said).again(x, unsaid)
 
         return treedef.unflatten(map(one, leaves, formats))
-
-    def encoded(x: Array, like: Encoded) -> Encoded:
-        kept = (like.format or unsaid).encode(x)
-        return Encoded(kept, like.dtype, level, like.format)
 
     def as_before(old: Any, new: Any) -> Any:
         """A state with what was encoded before encoded again."""
 
         def one(o: Any, n: Any) -> Any:
-            return encoded(n, o) if is_kept(o) else n
+            return o.again(n, unsaid) if is_kept(o) else n
 
         return jax.tree.map(one, old, new, is_leaf=is_kept)
 
     def decoded(state: Any) -> Any:
         def one(x: Any) -> Any:
-            return (x.format or unsaid).decode(x.kept, x.dtype) if is_kept(x) else x
+            return x.decoded(unsaid) if is_kept(x) else x
 
         return jax.tree.map(one, state, is_leaf=is_kept)
 
@@ -184,7 +190,7 @@ def plain(state: Any) -> Any:
     """A state with the slots that say their format decoded."""
 
     def one(x: Any) -> Any:
-        return x.format.decode(x.kept, x.dtype) if _has_format(x) else x
+        return x.decoded() if _has_format(x) else x
 
     return jax.tree.map(one, state, is_leaf=_has_format)
 
@@ -193,9 +199,7 @@ def kept_like(like: Any, state: Any) -> Any:
     """A plain state with slots encoded as they are in another, or in its shapes."""
 
     def one(x: Any, value: Any) -> Any:
-        if not _has_format(x):
-            return value
-        return Encoded(x.format.encode(value), x.dtype, x.level, x.format)
+        return x.again(value) if _has_format(x) else value
 
     return jax.tree.map(one, like, state, is_leaf=_has_format)
 

@@ -33,14 +33,15 @@ def with_gradients(
 
     An integer that does have a gradient, as Optax's face allows, stays.
     """
-    leaves, treedef = trees.flatten(params)
-    if params is None or all(x is None or keep(x) for x in leaves):
-        return params
     given, structure = trees.flatten(updates)
+    # Asked first, as every part of a chain comes by, and most trees have all their gradients.
+    if params is None or all(u is not None for u in given):
+        return params
+    leaves, treedef = trees.flatten(params)
     if structure != treedef:  # which is for what runs to say
         return params
-    none = [u is None and not keep(p) for p, u in zip(leaves, given, strict=True)]
-    return treedef.unflatten([None if no else p for p, no in zip(leaves, none, strict=True)])
+    pairs = zip(leaves, given, strict=True)
+    return treedef.unflatten([None if u is None and not keep(p) else p for p, u in pairs])
 
 
 def is_array(x: Any) -> bool:

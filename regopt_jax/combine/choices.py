@@ -75,6 +75,13 @@ def _is_boolean(x: Any) -> bool:
     return isinstance(x, jax.Array | np.ndarray) and x.shape == () and x.dtype == bool
 
 
+def assigned(
+    who: str, of: str, choices: PyTree, tree: PyTree
+) -> tuple[list[Any], list[PyTree], Any]:
+    """What :func:`split` makes of the choices that :func:`resolve` finds."""
+    return split(who, of, resolve(who, of, choices, tree), tree)
+
+
 def split(who: str, of: str, choices: PyTree, tree: PyTree) -> tuple[list[Any], list[PyTree], Any]:
     """The leaves of ``choices``, a mask or labels, the subtrees under each, and its structure.
 

@@ -23,7 +23,7 @@ from regopt_jax._core.modes import Mode
 from regopt_jax._core.nature import Lens, Wrapper
 from regopt_jax._core.tolerance import strict
 from regopt_jax._core.walk import walk
-from regopt_jax.combine.choices import keep, resolve, split
+from regopt_jax.combine.choices import assigned, keep
 from regopt_jax.combine.masked import side_by_side
 from regopt_jax.combine.select import Selector
 
@@ -111,16 +111,12 @@ def assignment(param_labels: Labels, params: PyTree) -> Assignment:
         labels: Sequence[Hashable] = nature.names
         narrowed = seen(nature, found.params)
     else:
-        each, _, treedef = _labelled("assignment", param_labels, params)
+        each, _, treedef = assigned("assignment", "labels", param_labels, params)
         labels = list(dict.fromkeys(each))
         masks = [treedef.unflatten([one == label for one in each]) for label in labels]
         narrowed = [keep(mask, params) for mask in masks]
     groups = {label: _shapes(tree) for label, tree in zip(labels, narrowed, strict=True)}
     return Assignment({label: leaves for label, leaves in groups.items() if leaves})
-
-
-def _labelled(who: str, labels: Labels, tree: PyTree) -> tuple[list[Any], list[PyTree], Any]:
-    return split(who, "labels", resolve(who, "labels", labels, tree), tree)
 
 
 def _has_groups(tx: GradientTransformation) -> bool:
@@ -177,7 +173,7 @@ def partition(
     def masks(tree: PyTree) -> list[PyTree]:
         if not trees.flatten(tree)[0]:
             return [True] * len(keys)
-        labels, _, treedef = _labelled("partition", param_labels, tree)
+        labels, _, treedef = assigned("partition", "labels", param_labels, tree)
         return [
             treedef.unflatten([None if label is None else label == key for label in labels])
             for key in keys

@@ -24,7 +24,7 @@ from regopt_jax._core.nature import SAME, Chain, Change, Rule, fields
 from regopt_jax._core.protocol import GradientTransformation
 from regopt_jax._core.wrap import map_parts, with_parts
 from regopt_jax.combine import chain, masked
-from regopt_jax.combine.choices import Mask, refuse_strings, resolve, split
+from regopt_jax.combine.choices import Mask, assigned, refuse_strings
 from regopt_jax.combine.select import everything
 from regopt_jax.regularizers.base import Regularizer, require_regularizer
 from regopt_jax.transforms.identity import identity
@@ -151,9 +151,7 @@ def constant_norm(
         return jnp.where(length > 0, back.astype(moved.dtype), moved)
 
     def masks(params: PyTree) -> list[list[Any]]:
-        each, below, _ = split(
-            "constant_norm", "mask", resolve("constant_norm", "mask", where, params), params
-        )
+        each, below, _ = assigned("constant_norm", "mask", where, params)
         leaves = [trees.flatten(subtree)[0] for subtree in below]
         return [[keep for keep, own in zip(each, leaves, strict=True) for _ in own]]
 

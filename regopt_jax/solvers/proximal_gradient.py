@@ -147,7 +147,7 @@ def _minimize(
         tol=(tol, "[0, inf)"),
         max_iter=(max_iter, "integer [1, inf)"),
     )
-    matching.check_inexact(who, init)
+    matching.check_inexact(who, init, "parameter")
     init = jax.tree.map(jnp.asarray, init)
     loss_and_grad = jax.value_and_grad(loss_fn)
     with jax.numpy_dtype_promotion("standard"):

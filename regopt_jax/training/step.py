@@ -204,19 +204,20 @@ def check_state(who: str, state: Any) -> None:
             "Make one by TrainState.create(params, tx)."
         )
     if is_concrete(state.step) and state.step.is_deleted():
-        raise ValueError(
-            f"{who}: an earlier step took the memory of this state. Keep the state that it "
-            "returned, or make the step with donate=False."
-        )
+        raise _donated(who, "this state")
 
 
 def _refuse_donated(who: str, state: TrainState, error: Exception) -> None:
     for path, x in jax.tree.leaves_with_path(state):
         if is_concrete(x) and x.is_deleted():
-            raise ValueError(
-                f"{who}: an earlier step took the memory of '{trees.path_string(path)}' in the "
-                "state. Keep what it returned whole, or make the step with donate=False."
-            ) from error
+            raise _donated(who, f"'{trees.path_string(path)}' in this state") from error
+
+
+def _donated(who: str, what: str) -> ValueError:
+    return ValueError(
+        f"{who}: an earlier step took the memory of {what}. Keep the state that it returned, or "
+        "make the step with donate=False."
+    )
 
 
 def is_traced(state: TrainState, batch: tuple[Any, ...]) -> bool:

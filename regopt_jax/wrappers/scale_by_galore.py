@@ -159,7 +159,6 @@ def scale_by_galore(
         updates: PyTree, state: Any, params: PyTree | None = None, **extra: Any
     ) -> tuple[PyTree, GaLoreState]:
         leaves, treedef = trees.flatten(updates)
-        matching.check_inexact(name, updates)
         each, due = axes_in(updates), state.count % update_proj_gap == 0
         small, bases = [], []
         for g, basis, axes in zip(

@@ -26,7 +26,7 @@ WRAPPERS = {
     "apply_if_finite": ro.apply_if_finite,
     "cautious": lambda tx: ro.cautious(tx, descent=True),
     "flatten": ro.flatten,
-    "lookahead": lambda tx: ro.chain(tx, ro.params_ema(0.9)),
+    "params_ema": lambda tx: ro.chain(tx, ro.params_ema(0.9)),
     "masked": lambda tx: ro.masked(tx, ro.select(min_ndim=1, required=False)),
     "partition": lambda tx: ro.partition(
         {"a": tx, "b": ro.sgd(0.1)}, ro.label_by({"a": ro.select(min_ndim=1, required=False)}, "b")

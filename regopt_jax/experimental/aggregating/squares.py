@@ -19,7 +19,6 @@ from regopt_jax._core.decorator import transformation
 from regopt_jax._core.nature import Rule
 from regopt_jax._core.protocol import primitive
 from regopt_jax._core.tolerance import strict
-from regopt_jax._core.untrained import trainable
 from regopt_jax.experimental.aggregating.aggregator import as_aggregator
 from regopt_jax.experimental.aggregating.examples import (
     check_examples,
@@ -79,7 +78,6 @@ def get_per_element_mean_and_sum_sq_diff_grads(
         )
 
     def init(params: PyTree) -> Any:
-        params = trainable(params) if strict() else params
         if strict():
             matching.check_real(name, params)
         if accumulation_steps == 1:

@@ -1,4 +1,4 @@
-"""``nnx.Optimizer`` around Muon-like groups and an injected learning rate."""
+"""``nnx.Optimizer`` around AdamW with hyperparameters in its state."""
 
 import jax
 import optax

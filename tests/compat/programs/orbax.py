@@ -1,4 +1,4 @@
-"""A state that was saved as Optax's is restored into whichever made the transformation."""
+"""A state that is saved and restored after each step."""
 
 import os
 import tempfile
